@@ -1,0 +1,192 @@
+package spec
+
+import (
+	"strings"
+	"time"
+)
+
+// ReleaseID names one release in one cluster. It is comparable and is the key
+// of every map over releases. Context and Namespace are empty until the state
+// file or Spec.Bind says them.
+type ReleaseID struct {
+	Context   string
+	Namespace string
+	Name      string
+}
+
+// String prints the id as context/namespace/name, as needs are written in a
+// state file: without leading empty parts, but ctx//name keeps its place.
+func (id ReleaseID) String() string {
+	switch {
+	case id.Context != "":
+		return id.Context + "/" + id.Namespace + "/" + id.Name
+	case id.Namespace != "":
+		return id.Namespace + "/" + id.Name
+	default:
+		return id.Name
+	}
+}
+
+// Compare orders ids by context, namespace and name.
+func (id ReleaseID) Compare(other ReleaseID) int {
+	if c := strings.Compare(id.Context, other.Context); c != 0 {
+		return c
+	}
+	if c := strings.Compare(id.Namespace, other.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(id.Name, other.Name)
+}
+
+// Release is one desired Helm release: defaults, inheritance and templates are
+// already applied, so no stage after Load needs another source for it. It is a
+// value: nobody changes it after Load.
+type Release struct {
+	ID    ReleaseID
+	Pos   Pos // where the release is declared
+	File  int // index into Spec.Files
+	Index int // index into Spec.Releases: the order of declaration
+
+	Chart     Chart
+	Labels    map[string]string // without name, namespace and chart, which selectors add
+	Installed bool              // false: uninstall it where it exists
+	Enabled   bool              // false: its condition is false, so it is left alone
+	Needs     []Need
+
+	Values  []ValuesSource // file layers, lowest first
+	Set     []SetValue     // on top of all file layers, lowest first
+	Options Options
+	Hooks   []Hook
+}
+
+// Need is an edge to a release that must be ready first.
+type Need struct {
+	ID  ReleaseID
+	Pos Pos
+}
+
+// Chart says where a chart comes from. Ref is as written in the state file,
+// after templating: repo/chart, a folder, an archive, oci://, https:// or a
+// go-getter URL.
+type Chart struct {
+	Ref        string
+	Version    string      // a version or a semver range; empty: newest
+	Dir        string      // absolute folder that a relative Ref starts from
+	Repository *Repository // the declared repository that Ref's prefix names; nil if none
+
+	Devel                 bool // newest may be a pre-release
+	Verify                bool // check provenance
+	Keyring               string
+	PlainHTTP             bool
+	InsecureSkipTLSVerify bool
+	SkipDeps              bool // take charts/ as it is
+}
+
+// Repository is a chart repository (index.yaml) or an OCI registry path.
+type Repository struct {
+	Name            string
+	URL             string // OCI: host/path without scheme
+	OCI             bool
+	Username        string
+	Password        string
+	PassCredentials bool
+	CAFile          string
+	CertFile        string
+	KeyFile         string
+	SkipTLSVerify   bool
+	PlainHTTP       bool
+	RegistryConfig  string // OCI: a registry credentials file; empty: Helm's
+	Verify          bool
+	Keyring         string
+	Pos             Pos
+}
+
+// ValuesSource is one layer of a release's values, not loaded yet. Exactly one
+// of Path and Inline is set.
+type ValuesSource struct {
+	Path   string // absolute path or go-getter URL
+	Inline map[string]any
+	Pos    Pos
+}
+
+// SetValue is one --set of Helm.
+type SetValue struct {
+	Kind  SetKind
+	Name  string // path in Helm's strvals syntax
+	Value string // for SetFile: the file's absolute path
+	Pos   Pos
+}
+
+// SetKind says how Helm reads a SetValue.
+type SetKind string
+
+// The kinds of set that Helm knows, and Raw: Value is a whole strvals
+// expression as given on the command line (name=value,...), Name is empty.
+const (
+	SetTyped   SetKind = "set"
+	SetString  SetKind = "set-string"
+	SetFile    SetKind = "set-file"
+	SetRaw     SetKind = "set-raw"
+	SetLiteral SetKind = "set-literal"
+)
+
+// Options are the ways in which Helm is told to work on one release. Zero
+// value: Helm's own defaults, except where a field says otherwise.
+type Options struct {
+	Wait                       bool
+	WaitForJobs                bool
+	Timeout                    time.Duration // of one operation; zero: 300 s
+	RollbackOnFailure          bool          // atomic
+	CleanupOnFail              bool
+	ForceReplace               bool
+	ForceConflicts             bool
+	ServerSide                 string // "true", "false", "auto" or empty for auto
+	TakeOwnership              bool
+	HistoryMax                 int  // revisions kept; zero: unlimited
+	CreateNamespace            bool // helmfile's default is true, Load applies it
+	SkipCRDs                   bool
+	DisableOpenAPIValidation   bool
+	DisableValidation          bool
+	DisableValidationOnInstall bool
+	SkipSchemaValidation       bool
+	EnableDNS                  bool
+	ReuseValues                bool
+	DisableHooks               bool
+	Description                string
+	Cascade                    string // "background", "foreground", "orphan" or empty for background
+	DeleteWait                 bool
+	DeleteTimeout              time.Duration // zero: 300 s
+	SyncLabels                 bool          // put Release.Labels on the Helm release record
+	APIVersions                []string      // offline rendering
+	KubeVersion                string        // offline rendering
+	PostRenderer               string        // executable or Helm 4 plugin
+	PostRendererArgs           []string
+	SuppressDiff               bool
+	SuppressLines              []string // regular expressions of diff lines to hide
+}
+
+// HookEvent is a moment in a run at which lifecycle hooks fire.
+type HookEvent string
+
+// The lifecycle events of helmfile.
+const (
+	EventPrepare       HookEvent = "prepare"
+	EventPreApply      HookEvent = "preapply"
+	EventPreSync       HookEvent = "presync"
+	EventPostSync      HookEvent = "postsync"
+	EventPreUninstall  HookEvent = "preuninstall"
+	EventPostUninstall HookEvent = "postuninstall"
+	EventCleanup       HookEvent = "cleanup"
+)
+
+// Hook is a lifecycle hook: a program that flotilla starts at some events.
+// Command and Args are templates that are rendered when it fires.
+type Hook struct {
+	Name         string
+	Events       []HookEvent
+	Command      string
+	Args         []string
+	ShowLogs     bool
+	KubectlApply map[string]string // filename or kustomize; nil: none
+	Pos          Pos
+}

@@ -1,0 +1,64 @@
+package state
+
+import "strings"
+
+// ObjectID names one Kubernetes object in a cluster. It is comparable. Group
+// and not version: an object keeps its identity when its API version moves.
+type ObjectID struct {
+	Group     string
+	Kind      string
+	Namespace string // empty: cluster-scoped, or the release's namespace is not filled in
+	Name      string
+}
+
+// String prints Kind/name, with namespace and group where they tell more.
+func (id ObjectID) String() string {
+	s := id.Kind + "/" + id.Name
+	if id.Namespace != "" {
+		s = id.Namespace + "/" + s
+	}
+	return s
+}
+
+// Compare orders ids by namespace, kind, group and name.
+func (id ObjectID) Compare(other ObjectID) int {
+	for _, c := range []int{
+		strings.Compare(id.Namespace, other.Namespace),
+		strings.Compare(id.Kind, other.Kind),
+		strings.Compare(id.Group, other.Group),
+		strings.Compare(id.Name, other.Name),
+	} {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// OperationError says why an operation on a release failed, with what the
+// cluster tells about the objects at fault.
+type OperationError struct {
+	Err      error
+	Troubles []Trouble
+}
+
+// Error is the cause in one line; a view prints the troubles.
+func (e *OperationError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *OperationError) Unwrap() error { return e.Err }
+
+// Trouble is one object that is not as it should be.
+type Trouble struct {
+	Object  ObjectID
+	Message string   // conditions, or what was waited for
+	Events  []string // newest last, at most a handful
+	Logs    []LogTail
+}
+
+// LogTail is the end of one container's log.
+type LogTail struct {
+	Pod       string
+	Container string
+	Lines     []string
+}
