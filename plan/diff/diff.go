@@ -1,0 +1,154 @@
+// Package diff compares two revisions object by object and makes the result
+// readable. Secret data is masked here, where it enters a diff, so that nothing
+// after this package ever holds it.
+package diff
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// Op is what happens to one object.
+type Op string
+
+// The operations on an object.
+const (
+	OpAdd    Op = "add"
+	OpRemove Op = "remove"
+	OpChange Op = "change"
+)
+
+// Change is one object that differs between two revisions. Before and After
+// are canonical YAML (sorted keys, secrets masked); one is empty when the
+// object is added or removed.
+type Change struct {
+	Object state.ObjectID
+	Op     Op
+	Hook   bool // the object is a chart hook, so it is run and not kept
+	Before string
+	After  string
+}
+
+// Options select what a diff shows. The zero value masks secrets and compares
+// hooks too.
+type Options struct {
+	ShowSecrets bool
+	NoHooks     bool
+	Namespace   string // of the release: fills in for objects that name none
+}
+
+// Revisions lists the objects that differ between two revisions, ordered by
+// object; nil stands for a release that is not there. Documents that are equal
+// byte for byte are never parsed, and two documents that parse to the same
+// value are no change.
+func Revisions(before, after *state.Revision, opts Options) ([]Change, error) {
+	if Same(before, after) {
+		return nil, nil
+	}
+	objects, err := compare(streams(before), streams(after), opts)
+	if err != nil || opts.NoHooks {
+		return objects, err
+	}
+	hooks, err := compare(hookTexts(before), hookTexts(after), opts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range hooks {
+		hooks[i].Hook = true
+	}
+	return append(objects, hooks...), nil
+}
+
+// Same reports whether both revisions hold the same bytes of objects and hooks.
+func Same(before, after *state.Revision) bool {
+	if before == nil || after == nil {
+		return before == after
+	}
+	if !bytes.Equal(bytes.TrimSpace(before.Stream), bytes.TrimSpace(after.Stream)) {
+		return false
+	}
+	return slices.EqualFunc(before.Hooks, after.Hooks, func(a, b state.Hook) bool {
+		return a.Path == b.Path && a.Manifest == b.Manifest
+	})
+}
+
+func streams(r *state.Revision) []string {
+	if r == nil {
+		return nil
+	}
+	return Documents(r.Stream)
+}
+
+func hookTexts(r *state.Revision) []string {
+	if r == nil {
+		return nil
+	}
+	var texts []string
+	for _, h := range r.Hooks {
+		texts = append(texts, Documents([]byte(h.Manifest))...)
+	}
+	return texts
+}
+
+func compare(before, after []string, opts Options) ([]Change, error) {
+	before, after = withoutCommon(before, after)
+	old, err := index(before, opts)
+	if err != nil {
+		return nil, fmt.Errorf("reading the stored manifest: %w", err)
+	}
+	wanted, err := index(after, opts)
+	if err != nil {
+		return nil, fmt.Errorf("reading the rendered manifest: %w", err)
+	}
+	var changes []Change
+	for id, o := range old {
+		c := Change{Object: id, Op: OpRemove}
+		w, both := wanted[id]
+		if both {
+			c.Op = OpChange
+		}
+		if c.Before, c.After, err = texts(o, w, opts); err != nil {
+			return nil, fmt.Errorf("comparing %s: %w", id, err)
+		}
+		if c.Before != c.After {
+			changes = append(changes, c)
+		}
+	}
+	for id, w := range wanted {
+		if _, both := old[id]; both {
+			continue
+		}
+		c := Change{Object: id, Op: OpAdd}
+		if _, c.After, err = texts(nil, w, opts); err != nil {
+			return nil, fmt.Errorf("comparing %s: %w", id, err)
+		}
+		changes = append(changes, c)
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return a.Object.Compare(b.Object) })
+	return changes, nil
+}
+
+// withoutCommon drops the documents that both lists hold with the same text.
+func withoutCommon(a, b []string) (onlyA, onlyB []string) {
+	count := make(map[string]int, len(a))
+	for _, d := range a {
+		count[d]++
+	}
+	for _, d := range b {
+		if count[d] > 0 {
+			count[d]--
+			continue
+		}
+		onlyB = append(onlyB, d)
+	}
+	for _, d := range a {
+		if count[d] > 0 {
+			count[d]--
+			onlyA = append(onlyA, d)
+		}
+	}
+	return onlyA, onlyB
+}
