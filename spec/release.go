@@ -52,6 +52,8 @@ type Release struct {
 	Installed bool              // false: uninstall it where it exists
 	Enabled   bool              // false: its condition is false, so it is left alone
 	Needs     []Need
+	// AtomicGroup: releases of one group are undone together; empty: in none.
+	AtomicGroup string
 
 	Values  []ValuesSource // file layers, lowest first
 	Set     []SetValue     // on top of all file layers, lowest first
