@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/flotilla-sh/flotilla"
+
+// below is the table of layers: what each package may import of ours. Arrows
+// point down only; a package that is missing here fails the test.
+var below = map[string][]string{
+	"spec/schema": {},
+	"spec/tmpl":   {},
+	"spec/values": {},
+	"spec/source": {},
+	"spec":        {"spec/schema", "spec/tmpl", "spec/values", "spec/source"},
+
+	"state":                     {"spec"},
+	"state/cluster":             {"spec", "state"},
+	"state/cluster/clustertest": {},
+
+	"hooks": {"spec", "state"},
+
+	"engine/chart": {"spec", "spec/source"},
+	"engine":       {"spec", "spec/source", "state", "state/cluster", "hooks", "engine/chart"},
+
+	"plan/diff": {"spec", "state"},
+	"plan":      {"spec", "state", "hooks", "plan/diff"},
+	"executor":  {"spec", "state", "plan", "hooks"},
+
+	"cmd/view":     {"spec", "state", "plan", "plan/diff", "executor", "hooks"},
+	"cmd/cli":      {"*"},
+	"cmd/flotilla": {"cmd/cli"},
+}
+
+// rooms says which packages may import which third-party code; the longest
+// prefix that fits decides. What is not here has no room: a new dependency
+// gets its line together with the reason in docs/adr.
+var rooms = map[string][]string{
+	"helm.sh/helm/v4": {"engine", "engine/chart"},
+
+	"github.com/hashicorp/go-getter": {"spec/source"},
+
+	"k8s.io/apimachinery":                   {"state", "state/cluster", "state/cluster/clustertest", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
+	"k8s.io/api":                            {"state/cluster", "state/cluster/clustertest", "engine"},
+	"k8s.io/apiextensions-apiserver":        {"engine"},
+	"k8s.io/client-go":                      {"state/cluster", "state/cluster/clustertest", "engine"},
+	"k8s.io/client-go/kubernetes":           {"state/cluster", "state/cluster/clustertest", "engine"},
+	"k8s.io/client-go/dynamic":              {"state/cluster", "state/cluster/clustertest", "engine"},
+	"k8s.io/cli-runtime":                    {"engine"},
+	"k8s.io/kubectl":                        {"engine"},
+	"github.com/fluxcd/cli-utils":           {"engine"},
+	"github.com/Masterminds/semver":         {"engine", "engine/chart"},
+	"github.com/opencontainers":             {"engine/chart"},
+	"github.com/Masterminds/sprig":          {"spec/tmpl"},
+	"dario.cat/mergo":                       {"spec", "spec/values"},
+	"gopkg.in/yaml.v3":                      {"spec", "spec/schema", "spec/tmpl", "spec/values"},
+	"sigs.k8s.io/yaml":                      {"spec", "spec/schema", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
+	"github.com/sergi/go-diff":              {"plan/diff"},
+	"github.com/google/cel-go":              {"plan/policy"},
+	"github.com/alecthomas/kong":            {"cmd/cli"},
+	"golang.org/x/sync/errgroup":            {"state/cluster", "engine", "executor", "cmd/cli"},
+	"golang.org/x/sync/singleflight":        {"spec/source", "engine/chart"},
+	"golang.org/x/term":                     {"cmd/view"},
+	"github.com/mattn/go-isatty":            {"cmd/view"},
+	"github.com/mattn/go-runewidth":         {"cmd/view"},
+	"github.com/cyphar/filepath-securejoin": {"engine/chart"},
+}
+
+// TestLayers holds the imports of all packages (tests aside, which may look
+// sideways) against the table above.
+func TestLayers(t *testing.T) {
+	imports := listImports(t)
+	if len(imports) < 2 {
+		t.Fatalf("go list knows %d packages: the test looks in the wrong place", len(imports))
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(imports)) {
+		for _, line := range layerFaults(pkg, imports[pkg]) {
+			t.Error(line)
+		}
+	}
+}
+
+// TestLayerFaults plants one import for each rule and wants it found.
+func TestLayerFaults(t *testing.T) {
+	tests := []struct {
+		name    string
+		pkg     string
+		imports []string
+		want    string
+	}{
+		{"an arrow that points up", "spec", []string{module + "/plan"}, "spec must not import plan"},
+		{"plan reaching for the cluster", "plan", []string{module + "/state/cluster"}, "plan must not import state/cluster"},
+		{"Helm above the engine", "executor", []string{"helm.sh/helm/v4/pkg/action"}, "executor must not import helm.sh/helm/v4/pkg/action"},
+		{"a dependency without a room", "engine", []string{"example.com/new/thing"}, "engine imports example.com/new/thing, which has no room"},
+		{"a package without a layer", "util", nil, "util is not in the table of layers"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := strings.Join(layerFaults(tt.pkg, tt.imports), "\n")
+			if !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %q, want it to begin with %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// listImports gives each package of the module, named from its root, with what
+// its files other than tests import, the standard library left out.
+func listImports(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v\n%s", err, stderr.String())
+	}
+	packages := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		packages[short(fields[0])] = slices.DeleteFunc(fields[1:], standard)
+	}
+	return packages
+}
+
+func layerFaults(pkg string, imports []string) []string {
+	allowed, known := below[pkg]
+	if !known {
+		return []string{pkg + " is not in the table of layers (cmd/flotilla/layers_test.go): give it a layer"}
+	}
+	var faults []string
+	for _, path := range imports {
+		if own(path) {
+			if !slices.Contains(allowed, short(path)) && !slices.Contains(allowed, "*") {
+				faults = append(faults, fmt.Sprintf("%s must not import %s; it may import %q", pkg, short(path), allowed))
+			}
+			continue
+		}
+		inside, known := room(path)
+		switch {
+		case !known:
+			faults = append(faults, fmt.Sprintf("%s imports %s, which has no room in the table (cmd/flotilla/layers_test.go)", pkg, path))
+		case !slices.Contains(inside, pkg):
+			faults = append(faults, fmt.Sprintf("%s must not import %s; only %q may", pkg, path, inside))
+		}
+	}
+	return faults
+}
+
+func room(path string) (packages []string, known bool) {
+	longest := ""
+	for prefix := range rooms {
+		if (path == prefix || strings.HasPrefix(path, prefix+"/")) && len(prefix) > len(longest) {
+			longest = prefix
+		}
+	}
+	return rooms[longest], longest != ""
+}
+
+func own(path string) bool { return path == module || strings.HasPrefix(path, module+"/") }
+
+func short(path string) string { return strings.TrimPrefix(path, module+"/") }
+
+// standard reports whether the path is of the standard library: those have no
+// dot in their first element.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
