@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+var (
+	// ErrKubeconfig: there is no usable kubeconfig.
+	ErrKubeconfig = errors.New("kubeconfig cannot be used")
+	// ErrContext: the kubeconfig does not have the context, or none is chosen.
+	ErrContext = errors.New("context is not in the kubeconfig")
+	// ErrUnreachable: no answer came from the API server.
+	ErrUnreachable = errors.New("cluster cannot be reached")
+	// ErrUnauthorized: the API server does not accept the credentials.
+	ErrUnauthorized = errors.New("credentials were refused")
+	// ErrForbidden: the user may not do it; a *Forbidden says what.
+	ErrForbidden = errors.New("not allowed")
+	// ErrDriver: release records are kept where flotilla does not read.
+	ErrDriver = errors.New("storage driver is not supported")
+)
+
+// Access is what was asked of an API server. Namespace is empty for what is
+// cluster-scoped, and for all namespaces.
+type Access struct {
+	Verb      string
+	Resource  string
+	Namespace string
+}
+
+// Forbidden is a request that the user's roles do not allow.
+type Forbidden struct {
+	Access
+	Context string
+	Err     error // the server's answer
+}
+
+// Error says what is missing and how to look at it.
+func (f *Forbidden) Error() string {
+	where, scope := "in all namespaces", "--all-namespaces"
+	if f.Namespace != "" {
+		where, scope = "in namespace "+f.Namespace, "-n "+f.Namespace
+	}
+	if strings.HasPrefix(f.Resource, "/") {
+		where, scope = "of the cluster", ""
+	}
+	check := strings.Join(strings.Fields("kubectl auth can-i "+f.Verb+" "+f.Resource+" "+scope), " ")
+	return fmt.Sprintf("context %s: not allowed to %s %s %s: have a role bound that allows it (%s --context %s): %v",
+		f.Context, f.Verb, f.Resource, where, check, f.Context, f.Err)
+}
+
+// Is makes a Forbidden match ErrForbidden.
+func (f *Forbidden) Is(target error) bool { return target == ErrForbidden }
+
+// Unwrap gives the server's answer.
+func (f *Forbidden) Unwrap() error { return f.Err }
+
+// Explain names the cause of a failed request where a user can do something
+// about it: ErrUnreachable, ErrUnauthorized or a *Forbidden. What it does not
+// know, it gives back with the context's name. Nil stays nil.
+func (c *Cluster) Explain(err error, on Access) error {
+	var sent *url.Error
+	var dialled net.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrUnreachable), errors.Is(err, ErrUnauthorized), errors.Is(err, ErrForbidden),
+		errors.Is(err, context.Canceled):
+		return err
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("context %s: %w by %s: log in again, or check the user of this context in the kubeconfig: %w",
+			c.context, ErrUnauthorized, c.Server(), err)
+	case apierrors.IsForbidden(err):
+		return &Forbidden{Access: complete(on, err), Context: c.context, Err: err}
+	case errors.As(err, &sent):
+		// The cause without the URL: its query is long and says nothing.
+		return fmt.Errorf("context %s: %w at %s: %w", c.context, ErrUnreachable, c.Server(), sent.Err)
+	case errors.As(err, &dialled):
+		return fmt.Errorf("context %s: %w at %s: %w", c.context, ErrUnreachable, c.Server(), err)
+	default:
+		return fmt.Errorf("context %s: %w", c.context, err)
+	}
+}
+
+// complete fills in what the caller did not know from the server's answer.
+func complete(on Access, err error) Access {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Details != nil {
+		details := status.Status().Details
+		if on.Resource == "" {
+			on.Resource = details.Kind
+			if details.Group != "" {
+				on.Resource += "." + details.Group
+			}
+		}
+	}
+	if on.Verb == "" {
+		on.Verb = "use"
+	}
+	return on
+}
