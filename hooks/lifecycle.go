@@ -1,0 +1,205 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// ErrNoExec: a hook was due although starting programs is switched off.
+var ErrNoExec = errors.New("hooks are switched off")
+
+// Options say how the hooks of one state file run.
+type Options struct {
+	// File is the state file: its folder is the working folder of every hook,
+	// its environment and values are what templates see.
+	File spec.File
+	// Namespace is .Namespace of templates: the namespace that the command line
+	// puts on all releases, empty if none, as in helmfile.
+	Namespace string
+	// Command is .HelmfileCommand of templates: the name of our own command.
+	Command string
+	// Render renders a template with data. Nil takes text as it is.
+	Render func(text string, data any) (string, error)
+	// Output gets the output of hooks that have showlogs, line by line as it
+	// comes. It is called by one goroutine at a time within one Fire; several
+	// Fires may run at once. Nil drops the output.
+	Output func(Line)
+	// NoExec makes every hook that is due an error.
+	NoExec bool
+	// Grace is the time between the signal that asks a hook to end and the one
+	// that ends it. Zero: 10 s.
+	Grace time.Duration
+}
+
+// Line is one line of a hook's output.
+type Line struct {
+	Event spec.HookEvent
+	Hook  string // its name
+	Text  string // without line break
+}
+
+// String is the line as helmfile prints it.
+func (l Line) String() string { return fmt.Sprintf("hook[%s] logs | %s", l.Event, l.Text) }
+
+// Error says which hook failed, and the last lines that it wrote. It never
+// holds arguments: they may be secrets.
+type Error struct {
+	Event  spec.HookEvent
+	Hook   string
+	Pos    spec.Pos
+	Output []string // the last lines, at most 20
+	Err    error
+}
+
+// Error prints the place first, as compilers do.
+func (e *Error) Error() string {
+	var s strings.Builder
+	if at := e.Pos.String(); at != "" {
+		s.WriteString(at + ": ")
+	}
+	fmt.Fprintf(&s, "running hook %q at %s: %v", e.Hook, e.Event, e.Err)
+	if len(e.Output) > 0 {
+		s.WriteString("; its last output:")
+	}
+	for _, line := range e.Output {
+		s.WriteString("\n  " + line)
+	}
+	return s.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Runner runs the lifecycle hooks of one state file. Safe for concurrent use.
+type Runner struct{ opts Options }
+
+// New makes a Runner.
+func New(opts Options) *Runner {
+	if opts.Grace == 0 {
+		opts.Grace = 10 * time.Second
+	}
+	if opts.Render == nil {
+		opts.Render = func(text string, _ any) (string, error) { return text, nil }
+	}
+	return &Runner{opts: opts}
+}
+
+// Fire runs those of hooks that listen to event, in list order; the first that
+// fails stops the list. A nil release means global hooks, which see neither
+// .Release nor .Values. Cause is what failed before, for .Event.Error, or nil.
+//
+// When ctx ends, the running hook and all processes of its group are asked to
+// end, and ended after Options.Grace. Errors are *Error.
+func (r *Runner) Fire(ctx context.Context, event spec.HookEvent, rel *spec.Release, hooks []spec.Hook, cause error) error {
+	for _, hook := range hooks {
+		if !slices.Contains(hook.Events, event) {
+			continue
+		}
+		failed := &Error{Event: event, Hook: nameOf(hook), Pos: hook.Pos}
+		if err := r.run(ctx, hook, r.data(event, rel, cause), failed); err != nil {
+			failed.Err = err
+			return failed
+		}
+	}
+	return nil
+}
+
+// nameOf is the name, or what the hook starts, before templates are rendered.
+func nameOf(hook spec.Hook) string {
+	switch {
+	case hook.Name != "":
+		return hook.Name
+	case hook.KubectlApply != nil:
+		return "kubectlApply"
+	default:
+		return hook.Command
+	}
+}
+
+func (r *Runner) run(ctx context.Context, hook spec.Hook, data map[string]any, failed *Error) error {
+	if r.opts.NoExec {
+		return fmt.Errorf("%w: this run must not start programs", ErrNoExec)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("not started: %w", context.Cause(ctx))
+	}
+	argv, err := argvOf(hook)
+	if err != nil {
+		return err
+	}
+	for i, text := range argv {
+		if argv[i], err = r.opts.Render(text, data); err != nil {
+			return fmt.Errorf("rendering %s: %w", part(i), err)
+		}
+	}
+	if strings.TrimSpace(argv[0]) == "" {
+		return errors.New("its command is empty")
+	}
+	out := &lines{}
+	if hook.ShowLogs && r.opts.Output != nil {
+		out.emit = func(text string) {
+			r.opts.Output(Line{Event: failed.Event, Hook: failed.Hook, Text: text})
+		}
+	}
+	err = r.start(ctx, argv, out)
+	failed.Output = out.last()
+	return err
+}
+
+// argvOf gives the command and arguments, not rendered yet. A kubectlApply wins
+// over a command, as in helmfile.
+func argvOf(hook spec.Hook) ([]string, error) {
+	if hook.KubectlApply == nil {
+		return append([]string{hook.Command}, hook.Args...), nil
+	}
+	file, isFile := hook.KubectlApply["filename"]
+	folder, isFolder := hook.KubectlApply["kustomize"]
+	switch {
+	case isFile && isFolder:
+		return nil, errors.New("kubectlApply has both filename and kustomize: give one of them")
+	case isFile:
+		return []string{"kubectl", "apply", "-f", file}, nil
+	case isFolder:
+		return []string{"kubectl", "apply", "-k", folder}, nil
+	default:
+		return nil, errors.New("kubectlApply has neither filename nor kustomize: give one of them")
+	}
+}
+
+func part(i int) string {
+	if i == 0 {
+		return "its command"
+	}
+	return fmt.Sprintf("its argument %d", i)
+}
+
+// start runs a program without a shell and waits for it.
+func (r *Runner) start(ctx context.Context, argv []string, out *lines) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = r.opts.File.Dir
+	cmd.Stdout, cmd.Stderr = out, out
+	release := groupProcess(cmd, r.opts.Grace)
+	err := cmd.Run()
+	release()
+	out.flush()
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+	}
+	var lookup *exec.Error
+	switch {
+	case errors.Is(err, exec.ErrWaitDelay):
+		return nil // it ended well; a process that it left behind holds the output open
+	case errors.As(err, &lookup):
+		return fmt.Errorf("starting %q: %w", filepath.Base(lookup.Name), lookup.Err)
+	default:
+		return err
+	}
+}
