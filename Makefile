@@ -1,0 +1,105 @@
+# One word for each thing that people and CI do here; `make` alone lists them.
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOL        := go tool -modfile=tools.mod
+GO_FILES     = git ls-files --cached --others --exclude-standard '*.go'
+TEST_FLAGS  ?=
+FUZZ_TIME   ?= 30s
+BENCH       ?= .
+BENCH_COUNT ?= 1
+DEMO        := .flotilla/demo
+
+# Starts one simulated cluster for what follows in the recipe and removes it at
+# the end; CI=true makes tests fail that would otherwise do without a cluster.
+with_cluster = dir=$$(mktemp -d); \
+	trap 'bin/devcluster down --dir "$$dir" --purge' EXIT; \
+	bin/devcluster up --dir "$$dir"; \
+	export CI=true FLOTILLA_TEST_KUBECONFIG="$$(bin/devcluster kubeconfig --dir "$$dir")";
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## Build bin/flotilla
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flotilla ./cmd/flotilla
+
+.PHONY: devcluster
+devcluster: ## Build bin/devcluster, a real control plane with simulated nodes (5 to 10 minutes the first time)
+	@sh cmd/devcluster/build.sh bin/devcluster
+
+.PHONY: check
+check: fmt-check vet lint ## Everything fast, before each commit: format, vet, linters, layers, sizes, short tests
+	go test -short ./...
+
+.PHONY: test
+test: devcluster ## All tests: unit, golden, command line and cluster, on one simulated cluster
+	@$(with_cluster) go test $(TEST_FLAGS) ./...
+
+.PHONY: race
+race: devcluster ## All tests under the race detector
+	@$(with_cluster) go test -race $(TEST_FLAGS) ./...
+
+.PHONY: cover
+cover: devcluster ## All tests with coverage, as bin/cover.html
+	@$(with_cluster) go test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	@go tool cover -html=bin/cover.out -o bin/cover.html
+	@go tool cover -func=bin/cover.out | tail -n 1
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZ_TIME (30s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "$$(dirname "$$file") $$name"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime '$(FUZZ_TIME)' "$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH, BENCH_COUNT times, into bin/bench.txt
+	@mkdir -p bin
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) ./... | tee bin/bench.txt
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	@$(GO_FILES) | xargs gofmt -w
+
+.PHONY: fmt-check
+fmt-check:
+	@unformatted=$$($(GO_FILES) | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then printf 'not formatted, run make fmt:\n%s\n' "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: lint
+lint: ## staticcheck and exhaustive, both pinned in tools.mod
+	$(TOOL) staticcheck ./...
+	$(TOOL) exhaustive -default-signifies-exhaustive ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is really called
+	$(TOOL) govulncheck ./...
+
+.PHONY: demo
+demo: build devcluster ## Walk through examples/shop on a simulated cluster and leave it up
+	@examples/demo.sh $(DEMO)
+
+.PHONY: demo-down
+demo-down: ## Stop and remove the cluster of make demo
+	@bin/devcluster down --dir $(DEMO) --purge
+
+.PHONY: test-devcluster
+test-devcluster:
+	cd cmd/devcluster && go vet ./... && go test ./...
+
+.PHONY: ci
+ci: check test test-devcluster ## What a pipeline runs, starting from nothing but Go, make and git
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
