@@ -1,0 +1,245 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// human writes for people: plain lines where nothing can be redrawn, and a live
+// table below them where it can.
+type human struct {
+	mu sync.Mutex
+	painter
+	streams Streams
+	now     func() time.Time
+	names   namer
+	live    *live
+}
+
+var _ View = (*human)(nil)
+
+func newHuman(s Streams, now func() time.Time) *human {
+	return &human{painter: painter{on: s.Color}, streams: s, now: now}
+}
+
+// namer prints release ids; the kube context only where a plan has several.
+type namer struct{ contexts bool }
+
+func namerOf(p *plan.Plan) namer {
+	seen := map[string]bool{}
+	for _, s := range p.Steps {
+		seen[s.Release.ID.Context] = true
+	}
+	return namer{contexts: len(seen) > 1}
+}
+
+func (n namer) name(id spec.ReleaseID) string {
+	if !n.contexts {
+		id.Context = ""
+	}
+	return id.String()
+}
+
+func (h *human) Plan(p *plan.Plan, opts PlanOptions) {
+	h.names = namerOf(p)
+	var b strings.Builder
+	for _, s := range p.Steps {
+		if !s.Action.Writes() {
+			continue
+		}
+		h.step(&b, s, opts)
+	}
+	b.WriteString(h.paint(bold, planSummary(p)) + "\n")
+	fmt.Fprint(h.streams.Out, b.String())
+}
+
+func (h *human) step(b *strings.Builder, s plan.Step, opts PlanOptions) {
+	sign, st := symbol(s.Action)
+	fmt.Fprintf(b, "%s %s  %s\n", h.paint(st, sign), h.paint(bold, h.names.name(s.Release.ID)), h.paint(dim, headline(s)))
+	if opts.Brief {
+		return
+	}
+	if !s.Release.Options.SuppressDiff {
+		for _, c := range visible(s, opts.Suppress) {
+			h.change(b, c, s, opts)
+		}
+	}
+	b.WriteString("\n")
+}
+
+// headline says in one line what happens and why.
+func headline(s plan.Step) string {
+	parts := []string{string(s.Action)}
+	switch {
+	case s.After != nil && s.Before != nil && chartOf(s.Before) != chartOf(s.After):
+		parts = append(parts, "chart "+chartOf(s.Before)+" -> "+chartOf(s.After))
+	case s.After != nil:
+		parts = append(parts, "chart "+chartOf(s.After))
+	case s.Before != nil:
+		parts = append(parts, "chart "+chartOf(s.Before))
+	}
+	if s.Before != nil {
+		parts = append(parts, fmt.Sprintf("revision %d", s.Before.Number))
+	}
+	if s.Reason != plan.ReasonChanged && s.Reason != plan.ReasonNew {
+		parts = append(parts, string(s.Reason))
+	}
+	if s.Action == plan.ActionUpgrade && len(s.Changes) == 0 {
+		parts = append(parts, "no object changes")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func chartOf(r *state.Revision) string { return r.Chart.Name + "-" + r.Chart.Version }
+
+// visible leaves out the kinds and lines that the user does not want to see. A
+// change of which every differing line is suppressed is not shown.
+func visible(s plan.Step, kinds []string) []diff.Change {
+	return slices.DeleteFunc(slices.Clone(s.Changes), func(c diff.Change) bool {
+		return slices.Contains(kinds, c.Object.Kind)
+	})
+}
+
+func (h *human) change(b *strings.Builder, c diff.Change, s plan.Step, opts PlanOptions) {
+	lines := withoutSuppressed(c.Unified(opts.Context), s.Release.Options.SuppressLines)
+	if len(lines) == 0 {
+		return
+	}
+	sign, st := opSymbol(c.Op)
+	title := c.Object.String()
+	if c.Hook {
+		title += " (hook)"
+	}
+	fmt.Fprintf(b, "    %s %s\n", h.paint(st, sign), title)
+	if c.Op == diff.OpRemove && !c.Hook {
+		return // what is removed is named; its content is in the cluster
+	}
+	for _, l := range lines {
+		h.line(b, l)
+	}
+}
+
+func (h *human) line(b *strings.Builder, l diff.Line) {
+	const pad = "      "
+	switch l.Kind {
+	case diff.LineAdd:
+		fmt.Fprintf(b, "%s%s\n", pad, h.paint(green, "+ "+l.Text))
+	case diff.LineRemove:
+		fmt.Fprintf(b, "%s%s\n", pad, h.paint(red, "- "+l.Text))
+	case diff.LineGap:
+		fmt.Fprintf(b, "%s%s\n", pad, h.paint(dim, "..."))
+	case diff.LineSame:
+		fmt.Fprintf(b, "%s  %s\n", pad, l.Text)
+	}
+}
+
+// withoutSuppressed drops differing lines that match; if no difference is left
+// nothing is.
+func withoutSuppressed(lines []diff.Line, patterns []string) []diff.Line {
+	if len(patterns) == 0 {
+		return lines
+	}
+	var expressions []*regexp.Regexp
+	for _, p := range patterns {
+		if re, err := regexp.Compile(p); err == nil {
+			expressions = append(expressions, re)
+		}
+	}
+	different := false
+	kept := slices.DeleteFunc(slices.Clone(lines), func(l diff.Line) bool {
+		if l.Kind != diff.LineAdd && l.Kind != diff.LineRemove {
+			return false
+		}
+		hide := slices.ContainsFunc(expressions, func(re *regexp.Regexp) bool { return re.MatchString(l.Text) })
+		different = different || !hide
+		return hide
+	})
+	if !different {
+		return nil
+	}
+	return kept
+}
+
+func planSummary(p *plan.Plan) string {
+	if !p.Changed() {
+		return fmt.Sprintf("No changes: %s as declared.", are(len(p.Steps), "release"))
+	}
+	return fmt.Sprintf("Plan: %d to install, %d to upgrade, %d to uninstall, %d unchanged.",
+		p.Count(plan.ActionInstall), p.Count(plan.ActionUpgrade), p.Count(plan.ActionUninstall), p.Count(plan.ActionNone))
+}
+
+func are(n int, what string) string {
+	if n == 1 {
+		return "1 " + what + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, what)
+}
+
+func (h *human) Hook(event spec.HookEvent, name, line string) {
+	h.print(fmt.Sprintf("hook[%s] %s | %s\n", event, name, line))
+}
+
+func (h *human) Warn(message string) {
+	h.print(h.paint(yellow, "Warning: ") + message + "\n")
+}
+
+// Error prints every joined error once, each on lines of its own.
+func (h *human) Error(err error) {
+	var b strings.Builder
+	for _, e := range flatten(err) {
+		fmt.Fprintf(&b, "%s%s\n", h.paint(red, "Error: "), e.Error())
+		var op *state.OperationError
+		if errors.As(e, &op) {
+			b.WriteString(troubles(op.Troubles))
+		}
+	}
+	h.print(b.String())
+}
+
+// flatten opens errors.Join, wherever it is not wrapped.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}
+
+func troubles(list []state.Trouble) string {
+	var b strings.Builder
+	for _, t := range list {
+		fmt.Fprintf(&b, "    %s: %s\n", t.Object, t.Message)
+		for _, e := range t.Events {
+			fmt.Fprintf(&b, "      event: %s\n", e)
+		}
+		for _, l := range t.Logs {
+			fmt.Fprintf(&b, "      log of %s/%s:\n%s\n", l.Pod, l.Container, indent(strings.Join(l.Lines, "\n"), "        | "))
+		}
+	}
+	return b.String()
+}
+
+// print writes progress above the live table, if there is one.
+func (h *human) print(text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.live != nil {
+		h.live.above(text)
+		return
+	}
+	fmt.Fprint(h.streams.Err, text)
+}

@@ -1,0 +1,208 @@
+package view
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// schema is the version of the JSON lines; it moves when a field changes its
+// meaning or goes away.
+const schema = "flotilla/v1"
+
+// jsonView prints one object a line. Everything goes to Out: it is the result.
+type jsonView struct {
+	mu  sync.Mutex
+	out io.Writer
+	now func() time.Time
+}
+
+var _ View = (*jsonView)(nil)
+
+type jsonHeader struct {
+	Type   string    `json:"type"`
+	Schema string    `json:"schema"`
+	Time   time.Time `json:"time"`
+}
+
+type jsonID struct {
+	Context   string `json:"context,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+}
+
+type jsonStep struct {
+	Release  jsonID       `json:"release"`
+	Action   plan.Action  `json:"action"`
+	Reason   plan.Reason  `json:"reason"`
+	Chart    string       `json:"chart,omitempty"`
+	Revision int          `json:"revision,omitempty"`
+	Changes  []jsonChange `json:"changes,omitempty"`
+}
+
+type jsonChange struct {
+	Op        diff.Op `json:"op"`
+	Group     string  `json:"group,omitempty"`
+	Kind      string  `json:"kind"`
+	Namespace string  `json:"namespace,omitempty"`
+	Name      string  `json:"name"`
+	Hook      bool    `json:"hook,omitempty"`
+	Before    string  `json:"before,omitempty"`
+	After     string  `json:"after,omitempty"`
+}
+
+func (v *jsonView) header(kind string) jsonHeader {
+	return jsonHeader{Type: kind, Schema: schema, Time: v.now().UTC()}
+}
+
+func (v *jsonView) write(value any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	enc := json.NewEncoder(v.out)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(value) // a closed stdout has nowhere to be reported to
+}
+
+func idOf(id spec.ReleaseID) jsonID {
+	return jsonID{Context: id.Context, Namespace: id.Namespace, Name: id.Name}
+}
+
+func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
+	steps := make([]jsonStep, 0, len(p.Steps))
+	for _, s := range p.Steps {
+		j := jsonStep{Release: idOf(s.Release.ID), Action: s.Action, Reason: s.Reason}
+		if s.Before != nil {
+			j.Chart, j.Revision = chartOf(s.Before), s.Before.Number
+		}
+		if s.After != nil {
+			j.Chart = chartOf(s.After)
+		}
+		if !opts.Brief && !s.Release.Options.SuppressDiff {
+			j.Changes = changesOf(visible(s, opts.Suppress))
+		}
+		steps = append(steps, j)
+	}
+	v.write(struct {
+		jsonHeader
+		Mode  plan.Mode  `json:"mode"`
+		Steps []jsonStep `json:"steps"`
+	}{v.header("plan"), p.Mode, steps})
+}
+
+func changesOf(changes []diff.Change) []jsonChange {
+	var list []jsonChange
+	for _, c := range changes {
+		list = append(list, jsonChange{Op: c.Op, Group: c.Object.Group, Kind: c.Object.Kind, Namespace: c.Object.Namespace,
+			Name: c.Object.Name, Hook: c.Hook, Before: c.Before, After: c.After})
+	}
+	return list
+}
+
+func (v *jsonView) Begin(*plan.Plan) {}
+
+func (v *jsonView) End() {}
+
+func (v *jsonView) Event(e executor.Event) {
+	v.write(struct {
+		jsonHeader
+		Event   executor.EventKind `json:"event"`
+		Release jsonID             `json:"release"`
+		Action  plan.Action        `json:"action"`
+		Undo    bool               `json:"undo,omitempty"`
+		Outcome executor.Outcome   `json:"outcome,omitempty"`
+		Because string             `json:"because,omitempty"`
+		Seconds float64            `json:"seconds,omitempty"`
+		Error   *jsonError         `json:"error,omitempty"`
+	}{v.header("step"), e.Kind, idOf(e.Step.Release.ID), e.Step.Action, e.Undo, e.Outcome, e.Because, e.Elapsed.Seconds(), errorOf(e.Err)})
+}
+
+type jsonError struct {
+	Message  string        `json:"message"`
+	Troubles []jsonTrouble `json:"troubles,omitempty"`
+}
+
+type jsonTrouble struct {
+	Object  string          `json:"object"`
+	Message string          `json:"message"`
+	Events  []string        `json:"events,omitempty"`
+	Logs    []state.LogTail `json:"logs,omitempty"`
+}
+
+func errorOf(err error) *jsonError {
+	if err == nil {
+		return nil
+	}
+	j := &jsonError{Message: err.Error()}
+	var op *state.OperationError
+	if errors.As(err, &op) {
+		for _, t := range op.Troubles {
+			j.Troubles = append(j.Troubles, jsonTrouble{t.Object.String(), t.Message, t.Events, t.Logs})
+		}
+	}
+	return j
+}
+
+type jsonResult struct {
+	Release   jsonID           `json:"release"`
+	Action    plan.Action      `json:"action"`
+	Outcome   executor.Outcome `json:"outcome"`
+	Because   string           `json:"because,omitempty"`
+	Seconds   float64          `json:"seconds"`
+	Error     *jsonError       `json:"error,omitempty"`
+	UndoError *jsonError       `json:"undoError,omitempty"`
+}
+
+func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
+	results := make([]jsonResult, 0, len(r.Results))
+	for _, x := range r.Results {
+		results = append(results, jsonResult{idOf(x.Step.Release.ID), x.Step.Action, x.Outcome, x.Because,
+			x.Elapsed.Seconds(), errorOf(x.Err), errorOf(x.Undo)})
+	}
+	lost := []string{}
+	for _, l := range r.Lost {
+		lost = append(lost, l.Release.String()+": "+l.Object.String()+": "+l.Why)
+	}
+	v.write(struct {
+		jsonHeader
+		Mode        plan.Mode    `json:"mode"`
+		Failed      bool         `json:"failed"`
+		Interrupted bool         `json:"interrupted"`
+		Undone      bool         `json:"undone"`
+		Seconds     float64      `json:"seconds"`
+		Results     []jsonResult `json:"results"`
+		NotUndone   []string     `json:"notUndone,omitempty"`
+	}{v.header("report"), mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost})
+}
+
+func (v *jsonView) Hook(event spec.HookEvent, name, line string) {
+	v.write(struct {
+		jsonHeader
+		Event spec.HookEvent `json:"event"`
+		Hook  string         `json:"hook"`
+		Line  string         `json:"line"`
+	}{v.header("hook"), event, name, line})
+}
+
+func (v *jsonView) Warn(message string) {
+	v.write(struct {
+		jsonHeader
+		Message string `json:"message"`
+	}{v.header("warning"), message})
+}
+
+func (v *jsonView) Error(err error) {
+	for _, e := range flatten(err) {
+		v.write(struct {
+			jsonHeader
+			*jsonError
+		}{v.header("error"), errorOf(e)})
+	}
+}

@@ -1,0 +1,160 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+func (h *human) Begin(p *plan.Plan) {
+	h.names = namerOf(p)
+	if !h.streams.Live {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.live = newLive(h, p)
+}
+
+func (h *human) End() {
+	h.mu.Lock()
+	live := h.live
+	h.live = nil
+	h.mu.Unlock()
+	if live != nil {
+		live.close()
+	}
+}
+
+// Event prints one line when a step ends, and where nothing is redrawn also one
+// when it starts, so that a log of CI shows what hangs.
+func (h *human) Event(e executor.Event) {
+	h.mu.Lock()
+	live := h.live
+	h.mu.Unlock()
+	if live != nil {
+		live.event(e)
+	}
+	switch {
+	case e.Kind == executor.EventStarted && live != nil:
+	case e.Kind == executor.EventStarted:
+		doing, _ := verbs(e.Step.Action)
+		h.print(fmt.Sprintf("  %s %s\n", doing, h.names.name(e.Step.Release.ID)))
+	case e.Outcome == executor.OutcomeUnchanged:
+	default:
+		h.print(h.finished(e))
+	}
+}
+
+func (h *human) finished(e executor.Event) string {
+	name := h.names.name(e.Step.Release.ID)
+	_, done := verbs(e.Step.Action)
+	switch e.Outcome {
+	case executor.OutcomeDone:
+		return fmt.Sprintf("%s %s %s %s\n", h.paint(green, "✓"), name, done, h.paint(dim, "("+elapsed(e.Elapsed)+")"))
+	case executor.OutcomeFailed, executor.OutcomeCancelled:
+		doing, _ := verbs(e.Step.Action)
+		text := fmt.Sprintf("%s %s %s %s: %s\n", h.paint(red, "✗"), doing, name, e.Outcome, oneLine(e.Err))
+		var op *state.OperationError
+		if errors.As(e.Err, &op) {
+			text += troubles(op.Troubles)
+		}
+		return text
+	case executor.OutcomeSkipped:
+		return fmt.Sprintf("%s %s not started: %s\n", h.paint(yellow, "-"), name, e.Because)
+	case executor.OutcomeUnchanged, executor.OutcomeUndone, executor.OutcomeUndoFailed:
+		return ""
+	default:
+		return ""
+	}
+}
+
+func oneLine(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+}
+
+// Report says what was done, undone and skipped, and why; then what needs
+// somebody's hand.
+func (h *human) Report(r executor.Report, mode plan.Mode) {
+	var b strings.Builder
+	b.WriteString("\n" + h.paint(bold, reportLine(r)) + "\n")
+	for _, x := range r.Results {
+		switch x.Outcome {
+		case executor.OutcomeFailed, executor.OutcomeCancelled:
+			fmt.Fprintf(&b, "  %s %s: %s\n", h.paint(red, string(x.Outcome)), h.names.name(x.Step.Release.ID), oneLine(x.Err))
+		case executor.OutcomeUndone:
+			fmt.Fprintf(&b, "  %s %s\n", h.paint(yellow, "undone"), h.undone(x))
+		case executor.OutcomeUndoFailed:
+			fmt.Fprintf(&b, "  %s %s: %s\n", h.paint(red, "not undone"), h.names.name(x.Step.Release.ID), oneLine(x.Undo))
+		case executor.OutcomeSkipped:
+			fmt.Fprintf(&b, "  %s %s: %s\n", h.paint(dim, "skipped"), h.names.name(x.Step.Release.ID), x.Because)
+		case executor.OutcomeDone, executor.OutcomeUnchanged:
+		}
+	}
+	h.leftovers(&b, r)
+	h.print(b.String())
+}
+
+func (h *human) undone(x executor.Result) string {
+	text := h.names.name(x.Step.Release.ID)
+	if x.Step.Before == nil {
+		text += ": removed again"
+	} else {
+		text += fmt.Sprintf(": back to revision %d", x.Step.Before.Number)
+	}
+	if x.Err != nil {
+		text += " (" + oneLine(x.Err) + ")"
+	}
+	return text
+}
+
+func (h *human) leftovers(b *strings.Builder, r executor.Report) {
+	if len(r.Lost) > 0 {
+		b.WriteString("  Not undone, because nothing can:\n")
+		for _, l := range r.Lost {
+			fmt.Fprintf(b, "    %s of %s: %s\n", l.Object, h.names.name(l.Release), l.Why)
+		}
+	}
+	for _, err := range append(r.HookErrs, r.RecordErrs...) {
+		fmt.Fprintf(b, "  %s%s\n", h.paint(yellow, "Warning: "), oneLine(err))
+	}
+}
+
+func reportLine(r executor.Report) string {
+	counts := map[string]int{}
+	order := []string{"installed", "upgraded", "uninstalled", "unchanged", "failed", "cancelled", "undone", "not undone", "skipped"}
+	for _, x := range r.Results {
+		word := string(x.Outcome)
+		switch x.Outcome {
+		case executor.OutcomeDone:
+			_, word = verbs(x.Step.Action)
+		case executor.OutcomeUndoFailed:
+			word = "not undone"
+		case executor.OutcomeUnchanged, executor.OutcomeFailed, executor.OutcomeCancelled, executor.OutcomeSkipped, executor.OutcomeUndone:
+		}
+		counts[word]++
+	}
+	var parts []string
+	for _, w := range order {
+		if counts[w] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[w], w))
+		}
+	}
+	head := "Done"
+	switch {
+	case r.Interrupted:
+		head = "Interrupted"
+	case r.Failed() && r.FullyUndone():
+		head = "Failed, everything was put back"
+	case r.Failed():
+		head = "Failed"
+	}
+	return fmt.Sprintf("%s: %s in %s.", head, strings.Join(parts, ", "), elapsed(r.Finished.Sub(r.Started)))
+}

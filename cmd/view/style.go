@@ -1,0 +1,121 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/diff"
+)
+
+// style is one way to stress text on a terminal.
+type style string
+
+const (
+	bold   style = "1"
+	dim    style = "2"
+	red    style = "31"
+	green  style = "32"
+	yellow style = "33"
+	cyan   style = "36"
+)
+
+type painter struct{ on bool }
+
+func (p painter) paint(s style, text string) string {
+	if !p.on || text == "" {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+// symbol is the sign of an action, as in a plan of terraform.
+func symbol(a plan.Action) (string, style) {
+	switch a {
+	case plan.ActionInstall:
+		return "+", green
+	case plan.ActionUpgrade:
+		return "~", yellow
+	case plan.ActionUninstall, plan.ActionRemove:
+		return "-", red
+	case plan.ActionRollback:
+		return "<", cyan
+	case plan.ActionNone:
+		return "=", dim
+	default:
+		return "?", bold
+	}
+}
+
+func opSymbol(op diff.Op) (string, style) {
+	switch op {
+	case diff.OpAdd:
+		return "+", green
+	case diff.OpRemove:
+		return "-", red
+	case diff.OpChange:
+		return "~", yellow
+	default:
+		return "?", bold
+	}
+}
+
+func outcomeStyle(o executor.Outcome) style {
+	switch o {
+	case executor.OutcomeDone:
+		return green
+	case executor.OutcomeFailed, executor.OutcomeUndoFailed:
+		return red
+	case executor.OutcomeCancelled, executor.OutcomeUndone, executor.OutcomeSkipped:
+		return yellow
+	case executor.OutcomeUnchanged:
+		return dim
+	default:
+		return bold
+	}
+}
+
+// verbs gives the progressive and the past form of an action.
+func verbs(a plan.Action) (doing, done string) {
+	switch a {
+	case plan.ActionInstall:
+		return "installing", "installed"
+	case plan.ActionUpgrade:
+		return "upgrading", "upgraded"
+	case plan.ActionUninstall:
+		return "uninstalling", "uninstalled"
+	case plan.ActionRollback:
+		return "rolling back", "rolled back"
+	case plan.ActionRemove:
+		return "removing", "removed"
+	case plan.ActionNone:
+		return "checking", "unchanged"
+	default:
+		return string(a), string(a)
+	}
+}
+
+func elapsed(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	default:
+		return d.Truncate(time.Second).String()
+	}
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, one)
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+func indent(text, prefix string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return prefix + strings.Join(lines, "\n"+prefix)
+}

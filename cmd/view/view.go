@@ -1,0 +1,65 @@
+// Package view prints: it is the only package that writes to a terminal. Every
+// format renders the same values. Results go to Out; progress, warnings and
+// errors go to Err.
+package view
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// View shows what a run plans, does and did.
+type View interface {
+	// Plan shows every step that writes, with its differences.
+	Plan(p *plan.Plan, opts PlanOptions)
+	// Begin is called before the first event of a run; End after the last.
+	Begin(p *plan.Plan)
+	Event(e executor.Event)
+	End()
+	Report(r executor.Report, mode plan.Mode)
+	Hook(event spec.HookEvent, name, line string)
+	Warn(message string)
+	Error(err error)
+}
+
+// PlanOptions are the ways to show a plan.
+type PlanOptions struct {
+	Context  int      // lines around a difference; negative: all
+	Suppress []string // kinds whose objects are not shown
+	Brief    bool     // one line a release, no differences
+}
+
+// Streams are where a view prints.
+type Streams struct {
+	Out   io.Writer
+	Err   io.Writer
+	Color bool
+	Live  bool // Err is a terminal on which lines can be redrawn
+	Width func() (columns, rows int)
+}
+
+// Format names a view.
+type Format string
+
+// The formats.
+const (
+	FormatHuman Format = "text"
+	FormatJSON  Format = "json"
+)
+
+// New makes the view of that format.
+func New(f Format, s Streams, now func() time.Time) (View, error) {
+	switch f {
+	case FormatHuman, "":
+		return newHuman(s, now), nil
+	case FormatJSON:
+		return &jsonView{out: s.Out, now: now}, nil
+	default:
+		return nil, fmt.Errorf("unknown output format %q: expected text or json", f)
+	}
+}

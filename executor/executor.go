@@ -1,0 +1,181 @@
+// Package executor runs a plan. It is the only scheduler: a step starts the
+// moment everything before it has ended well and a slot is free. When a step
+// fails it undoes what the run did, as far as the scope says, by running the
+// plan's own undo plan.
+package executor
+
+import (
+	"context"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// Releaser does to one release what a step says. Every method ends with a valid
+// Helm release, also when ctx is cancelled in the middle, and writes nothing
+// when ctx is cancelled before. Doing what is already done is no error.
+type Releaser interface {
+	Install(ctx context.Context, r spec.Release, want *state.Revision) error
+	Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error
+	// Rollback also restores a release whose history an Uninstall kept.
+	Rollback(ctx context.Context, r spec.Release, to *state.Revision) error
+	// Uninstall keeps the history, so that the run can be undone.
+	Uninstall(ctx context.Context, r spec.Release) error
+}
+
+// Forgetter drops the kept history of an uninstalled release.
+type Forgetter interface {
+	Forget(ctx context.Context, r spec.Release) error
+}
+
+// HookRunner fires a release's lifecycle hooks. cause is the failure that a
+// hook may want to know of; nil: none.
+type HookRunner interface {
+	Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error
+}
+
+// Workers do the work that a plan says.
+type Workers struct {
+	Releases Releaser
+	Records  Forgetter
+	Hooks    HookRunner
+}
+
+// Options are the ways to run a plan. The zero value undoes the whole plan on
+// a failure.
+type Options struct {
+	Concurrency int        // steps at once; zero: as many as the graph allows, at most 64
+	Scope       plan.Scope // empty: plan.ScopePlan
+	KeepGoing   bool       // what does not need a failed step still runs
+	Observe     func(Event)
+	Now         func() time.Time // nil: time.Now
+	// Abort, when closed, ends the undo too: whoever interrupts twice wants out.
+	Abort <-chan struct{}
+}
+
+const maxConcurrency = 64
+
+func (o Options) withDefaults() Options {
+	if o.Concurrency <= 0 {
+		o.Concurrency = maxConcurrency
+	}
+	if o.Scope == "" {
+		o.Scope = plan.ScopePlan
+	}
+	if o.Observe == nil {
+		o.Observe = func(Event) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Outcome is how a step ended.
+type Outcome string
+
+// The outcomes. Skipped steps never started; Cancelled ones were cut off by an
+// interrupt and left a failed revision; Undone and UndoFailed replace what the
+// run itself had reached.
+const (
+	OutcomeUnchanged  Outcome = "unchanged"
+	OutcomeDone       Outcome = "done"
+	OutcomeFailed     Outcome = "failed"
+	OutcomeCancelled  Outcome = "cancelled"
+	OutcomeSkipped    Outcome = "skipped"
+	OutcomeUndone     Outcome = "undone"
+	OutcomeUndoFailed Outcome = "undo failed"
+)
+
+// Result is what became of one step.
+type Result struct {
+	Step    plan.Step
+	Outcome Outcome
+	Err     error         // of Failed, Cancelled and UndoFailed
+	Undo    error         // why the undo failed
+	Because string        // of Skipped: which step was in the way
+	Elapsed time.Duration // of the step itself, waiting not counted
+}
+
+// Report tells what a run did. It has a result for every step of the plan, in
+// the plan's order.
+type Report struct {
+	Results     []Result
+	Lost        []plan.Lost // what the undo could not put back
+	HookErrs    []error     // of lifecycle hooks outside any step
+	RecordErrs  []error     // kept history that could not be dropped: harmless leftovers
+	Interrupted bool
+	UndoRan     bool
+	Started     time.Time
+	Finished    time.Time
+}
+
+// Failed reports whether anything went wrong, interrupts included.
+func (r Report) Failed() bool {
+	if r.Interrupted || len(r.HookErrs) > 0 {
+		return true
+	}
+	for _, x := range r.Results {
+		switch x.Outcome {
+		case OutcomeFailed, OutcomeCancelled, OutcomeUndone, OutcomeUndoFailed:
+			return true
+		case OutcomeUnchanged, OutcomeDone, OutcomeSkipped:
+		}
+	}
+	return false
+}
+
+// Count tells how many steps ended in that way.
+func (r Report) Count(o Outcome) int {
+	n := 0
+	for _, x := range r.Results {
+		if x.Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
+// FullyUndone reports whether the run failed and everything that it touched is
+// back as it was.
+func (r Report) FullyUndone() bool {
+	if !r.UndoRan {
+		return false
+	}
+	for _, x := range r.Results {
+		switch x.Outcome {
+		case OutcomeDone:
+			if x.Step.Action.Writes() {
+				return false
+			}
+		case OutcomeFailed, OutcomeCancelled, OutcomeUndoFailed:
+			return false
+		case OutcomeUnchanged, OutcomeSkipped, OutcomeUndone:
+		}
+	}
+	return true
+}
+
+// EventKind is what an event tells.
+type EventKind string
+
+// The events, in the order in which a step meets them.
+const (
+	EventStarted  EventKind = "started"
+	EventFinished EventKind = "finished"
+)
+
+// Event is something that happened to a step. Observe is called by one
+// goroutine, never after Run has returned.
+type Event struct {
+	Kind    EventKind
+	Time    time.Time
+	Undo    bool // the step belongs to the undo plan
+	Step    plan.Step
+	Outcome Outcome // of EventFinished
+	Because string
+	Err     error
+	Elapsed time.Duration
+}

@@ -1,0 +1,197 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// Run executes a plan and tells what it did; there is no error beside the
+// report. Cancelling ctx starts nothing new, ends what runs, and undoes as the
+// scope says. Run returns when no goroutine of it is left.
+func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
+	opts = opts.withDefaults()
+	report := Report{Started: opts.Now()}
+	if err := preApply(ctx, p, w); err != nil {
+		report.HookErrs = append(report.HookErrs, err)
+		report.Results = untouched(p, "a preapply hook failed")
+		return finish(ctx, report, opts)
+	}
+	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) error { return perform(ctx, step, w, p.Mode) })
+	report.Results = s.run(ctx)
+	report.Interrupted = ctx.Err() != nil
+	if report.Failed() {
+		report = undo(ctx, p, report, w, opts)
+	}
+	report = commit(ctx, report, w)
+	report.HookErrs = append(report.HookErrs, cleanup(ctx, report, w)...)
+	return finish(ctx, report, opts)
+}
+
+func finish(ctx context.Context, r Report, opts Options) Report {
+	r.Interrupted = r.Interrupted || ctx.Err() != nil
+	r.Finished = opts.Now()
+	return r
+}
+
+func untouched(p *plan.Plan, because string) []Result {
+	results := make([]Result, len(p.Steps))
+	for i, s := range p.Steps {
+		results[i] = Result{Step: s, Outcome: OutcomeSkipped, Because: because}
+		if !s.Action.Writes() {
+			results[i].Outcome, results[i].Because = OutcomeUnchanged, ""
+		}
+	}
+	return results
+}
+
+// preApply fires as helmfile does: in an apply that changes something, for
+// every release of the run, in reverse order, one at a time.
+func preApply(ctx context.Context, p *plan.Plan, w Workers) error {
+	if p.Mode != plan.ModeApply || !p.Changed() {
+		return nil
+	}
+	for _, s := range slices.Backward(p.Steps) {
+		if err := w.Hooks.Fire(ctx, spec.EventPreApply, s.Release, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cleanup fires once for every release that the run looked at, whatever ended.
+func cleanup(ctx context.Context, r Report, w Workers) []error {
+	var errs []error
+	for _, x := range r.Results {
+		if x.Outcome == OutcomeSkipped {
+			continue
+		}
+		if err := w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventCleanup, x.Step.Release, x.Err); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// undo runs the plan's undo on what the scope says, and folds its results into
+// the report. It outlives the interrupt that may have caused it, but not Abort.
+func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) Report {
+	failed := ids(r.Results, func(x Result) bool { return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled })
+	touched := ids(r.Results, func(x Result) bool {
+		return failed[x.Step.Release.ID] || x.Outcome == OutcomeDone && x.Step.Action.Writes()
+	})
+	back, lost := p.Undo(p.Touched(opts.Scope, touched, failed))
+	if len(back.Steps) == 0 {
+		r.UndoRan = opts.Scope == plan.ScopePlan
+		return r
+	}
+	undoCtx, cancel := withAbort(context.WithoutCancel(ctx), opts.Abort)
+	defer cancel()
+	s := newSchedule(back, opts, func(ctx context.Context, step plan.Step) error { return putBack(ctx, step, w) })
+	outcome := map[spec.ReleaseID]Result{}
+	for _, u := range s.run(undoCtx) {
+		outcome[u.Step.Release.ID] = u
+	}
+	r.UndoRan, r.Lost = true, lost
+	for i := range r.Results {
+		u, ok := outcome[r.Results[i].Step.Release.ID]
+		switch {
+		case !ok:
+		case u.Outcome == OutcomeDone:
+			r.Results[i].Outcome = OutcomeUndone
+		default:
+			r.Results[i].Outcome = OutcomeUndoFailed
+			r.Results[i].Undo = undoError(u)
+		}
+	}
+	return r
+}
+
+func undoError(u Result) error {
+	if u.Err != nil {
+		return u.Err
+	}
+	return fmt.Errorf("not tried: %s", u.Because)
+}
+
+func withAbort(ctx context.Context, abort <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if abort == nil {
+		return ctx, cancel
+	}
+	go func() {
+		select {
+		case <-abort:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// commit drops the history that uninstalls kept for an undo. What was undone
+// keeps it, since it is a release again.
+func commit(ctx context.Context, r Report, w Workers) Report {
+	for _, x := range r.Results {
+		if x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall {
+			continue
+		}
+		if err := w.Records.Forget(context.WithoutCancel(ctx), x.Step.Release); err != nil {
+			r.RecordErrs = append(r.RecordErrs, fmt.Errorf("dropping the history of %s: %w", x.Step.Release.ID, err))
+		}
+	}
+	return r
+}
+
+// perform does one step with the lifecycle hooks around it: presync before,
+// postsync after success and failure alike. A destroy has only the uninstall
+// hooks, as in helmfile.
+func perform(ctx context.Context, s plan.Step, w Workers, mode plan.Mode) error {
+	if mode == plan.ModeDestroy {
+		return act(ctx, s, w)
+	}
+	err := w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil)
+	if err == nil {
+		err = act(ctx, s, w)
+	}
+	return errors.Join(err, w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventPostSync, s.Release, err))
+}
+
+func act(ctx context.Context, s plan.Step, w Workers) error {
+	switch s.Action {
+	case plan.ActionInstall:
+		return w.Releases.Install(ctx, s.Release, s.After)
+	case plan.ActionUpgrade:
+		return w.Releases.Upgrade(ctx, s.Release, s.Have, s.After)
+	case plan.ActionUninstall:
+		if err := w.Hooks.Fire(ctx, spec.EventPreUninstall, s.Release, nil); err != nil {
+			return err
+		}
+		err := w.Releases.Uninstall(ctx, s.Release)
+		return errors.Join(err, w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventPostUninstall, s.Release, err))
+	case plan.ActionNone, plan.ActionRollback, plan.ActionRemove:
+		return fmt.Errorf("action %q does not belong into a plan of mode apply, sync or destroy", s.Action)
+	default:
+		return fmt.Errorf("unknown action %q", s.Action)
+	}
+}
+
+func putBack(ctx context.Context, s plan.Step, w Workers) error {
+	switch s.Action {
+	case plan.ActionRollback:
+		return w.Releases.Rollback(ctx, s.Release, s.After)
+	case plan.ActionRemove:
+		if err := w.Releases.Uninstall(ctx, s.Release); err != nil {
+			return err
+		}
+		return w.Records.Forget(ctx, s.Release)
+	case plan.ActionNone, plan.ActionInstall, plan.ActionUpgrade, plan.ActionUninstall:
+		return fmt.Errorf("action %q does not belong into an undo", s.Action)
+	default:
+		return fmt.Errorf("unknown action %q", s.Action)
+	}
+}

@@ -1,0 +1,233 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// schedule is one pass over one plan. A single goroutine owns it; workers only
+// send what they did.
+type schedule struct {
+	plan    *plan.Plan
+	opts    Options
+	undo    bool
+	work    func(context.Context, plan.Step) error
+	nodes   []node
+	steps   []int // node of each step
+	ready   []int
+	running int
+	stopped bool   // nothing new starts
+	because string // what stopped it
+	results []Result
+	done    chan finished
+}
+
+type node struct {
+	step    int // index into plan.Steps; -1: a gate
+	next    []int
+	waiting int
+	because string // a step before this one that did not end well
+}
+
+type finished struct {
+	node    int
+	err     error
+	elapsed time.Duration
+}
+
+func newSchedule(p *plan.Plan, opts Options, work func(context.Context, plan.Step) error) *schedule {
+	s := &schedule{plan: p, opts: opts, work: work, undo: p.Mode == plan.ModeUndo, done: make(chan finished)}
+	index := map[plan.Node]int{}
+	add := func(n plan.Node, step int) int {
+		if i, ok := index[n]; ok {
+			return i
+		}
+		index[n] = len(s.nodes)
+		s.nodes = append(s.nodes, node{step: step})
+		return index[n]
+	}
+	s.results = make([]Result, len(p.Steps))
+	for i, step := range p.Steps {
+		add(plan.Node{Release: step.Release.ID}, i)
+		s.results[i] = Result{Step: step, Outcome: OutcomeSkipped}
+	}
+	for _, e := range p.Edges {
+		from, to := add(e.From, -1), add(e.To, -1)
+		s.nodes[from].next = append(s.nodes[from].next, to)
+		s.nodes[to].waiting++
+	}
+	return s
+}
+
+// run works until everything that may run has ended. It returns only when no
+// worker is left.
+func (s *schedule) run(ctx context.Context) []Result {
+	var group errgroup.Group
+	for i := range s.nodes {
+		if s.nodes[i].waiting == 0 {
+			s.ready = append(s.ready, i)
+		}
+	}
+	interrupt := ctx.Done()
+	for {
+		s.start(ctx, &group)
+		if s.running == 0 {
+			break
+		}
+		select {
+		case f := <-s.done:
+			s.running--
+			s.finish(f)
+		case <-interrupt:
+			s.stop("the run was interrupted")
+			interrupt = nil
+		}
+	}
+	_ = group.Wait() // workers report through done; none returns an error
+	s.tellSkipped()
+	return s.results
+}
+
+// start begins every ready step for which there is a slot. Gates and steps
+// without an action end at once and never take a slot.
+func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
+	if ctx.Err() != nil {
+		s.stop("the run was interrupted")
+	}
+	for len(s.ready) > 0 {
+		i := s.ready[0]
+		n := s.nodes[i]
+		switch {
+		case n.because != "" || s.stopped:
+			s.ready = s.ready[1:]
+			s.skip(i)
+		case n.step < 0:
+			s.ready = s.ready[1:]
+			s.release(i, "")
+		case !s.plan.Steps[n.step].Action.Writes():
+			s.ready = s.ready[1:]
+			s.results[n.step].Outcome = OutcomeUnchanged
+			s.release(i, "")
+		case s.running < s.opts.Concurrency:
+			s.ready = s.ready[1:]
+			s.begin(ctx, i, group)
+		default:
+			if !s.passFree() {
+				return
+			}
+		}
+	}
+}
+
+// passFree moves a ready node that needs no slot to the front, so that waiting
+// for a slot never holds back gates and unchanged steps.
+func (s *schedule) passFree() bool {
+	for j, i := range s.ready {
+		n := s.nodes[i]
+		if n.step < 0 || n.because != "" || !s.plan.Steps[n.step].Action.Writes() {
+			s.ready[0], s.ready[j] = s.ready[j], s.ready[0]
+			return true
+		}
+	}
+	return false
+}
+
+func (s *schedule) begin(ctx context.Context, i int, group *errgroup.Group) {
+	step := s.plan.Steps[s.nodes[i].step]
+	s.running++
+	s.opts.Observe(Event{Kind: EventStarted, Time: s.opts.Now(), Undo: s.undo, Step: step})
+	began := s.opts.Now()
+	group.Go(func() error {
+		err := s.work(ctx, step)
+		s.done <- finished{node: i, err: err, elapsed: s.opts.Now().Sub(began)}
+		return nil
+	})
+}
+
+func (s *schedule) finish(f finished) {
+	r := &s.results[s.nodes[f.node].step]
+	r.Elapsed, r.Err = f.elapsed, f.err
+	name := r.Step.Release.ID.String()
+	switch {
+	case f.err == nil:
+		r.Outcome = OutcomeDone
+		s.release(f.node, "")
+	case errors.Is(f.err, context.Canceled) && s.stopped:
+		r.Outcome = OutcomeCancelled
+		s.release(f.node, name+" was cancelled")
+	default:
+		r.Outcome = OutcomeFailed
+		if !s.opts.KeepGoing && !s.undo {
+			s.stop(name + " failed")
+		}
+		s.release(f.node, name+" failed")
+	}
+	s.opts.Observe(Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
+		Outcome: r.Outcome, Err: r.Err, Elapsed: r.Elapsed})
+}
+
+func (s *schedule) stop(because string) {
+	if !s.stopped {
+		s.stopped, s.because = true, because
+	}
+}
+
+// release lets the nodes after i go on. An undo goes on past a failure: one
+// release that cannot be put back must not keep the others from it.
+func (s *schedule) release(i int, because string) {
+	for _, next := range s.nodes[i].next {
+		n := &s.nodes[next]
+		n.waiting--
+		if because != "" && n.because == "" && !s.undo {
+			n.because = because
+		}
+		if n.waiting == 0 {
+			s.ready = append(s.ready, next)
+		}
+	}
+}
+
+func (s *schedule) skip(i int) {
+	n := s.nodes[i]
+	because := n.because
+	if because == "" {
+		because = s.because
+	}
+	if n.step >= 0 {
+		r := &s.results[n.step]
+		if !r.Step.Action.Writes() {
+			r.Outcome = OutcomeUnchanged
+			because = n.because
+		} else {
+			r.Because = because
+		}
+	}
+	s.release(i, because)
+}
+
+func (s *schedule) tellSkipped() {
+	for i := range s.results {
+		r := s.results[i]
+		if r.Outcome == OutcomeSkipped {
+			s.opts.Observe(Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
+				Outcome: r.Outcome, Because: r.Because})
+		}
+	}
+}
+
+// ids collects the releases whose results match.
+func ids(results []Result, match func(Result) bool) map[spec.ReleaseID]bool {
+	m := map[spec.ReleaseID]bool{}
+	for _, r := range results {
+		if match(r) {
+			m[r.Step.Release.ID] = true
+		}
+	}
+	return m
+}

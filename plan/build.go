@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// Build makes the plan of one run. All errors are joined: busy releases, needs
+// that form a cycle, and manifests that cannot be read.
+func Build(in Input) (*Plan, error) {
+	if in.Policy.Mode == "" {
+		in.Policy.Mode = ModeApply
+	}
+	var errs []error
+	steps := make([]Step, 0, len(in.Releases))
+	for _, r := range in.Releases {
+		s, err := step(r, in)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		steps = append(steps, s)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return order(&Plan{Mode: in.Policy.Mode, Steps: steps}, in.Files)
+}
+
+func step(r spec.Release, in Input) (Step, error) {
+	have, ok := in.Have[r.ID]
+	if !ok {
+		have = state.Release{ID: r.ID, Phase: state.PhaseAbsent}
+	}
+	s := Step{Release: r, Have: have, Before: base(have)}
+	want := in.Want[r.ID]
+	wanted := want != nil && r.Installed && in.Policy.Mode != ModeDestroy
+	if wanted {
+		s.After = want
+	}
+	options := in.Policy.Diff
+	options.Namespace = r.ID.Namespace
+	changes, err := diff.Revisions(s.Before, s.After, options)
+	if err != nil {
+		return Step{}, fmt.Errorf("comparing %s: %w", r.ID, err)
+	}
+	s.Changes = changes
+	s.Action, s.Reason, err = Decide(Observation{
+		Phase:   have.Phase,
+		Wanted:  wanted,
+		Changed: len(changes) > 0,
+		Stale:   stale(r, have, in),
+	}, in.Policy)
+	if err != nil {
+		return Step{}, busy(r, have, err)
+	}
+	return s, nil
+}
+
+// base is the revision whose objects are in the cluster, by Helm's account: the
+// newest deployed one, else the newest that was tried.
+func base(have state.Release) *state.Revision {
+	if have.Phase == state.PhaseUninstalled {
+		return nil
+	}
+	if d := have.Deployed(); d != nil {
+		return d
+	}
+	return have.Last()
+}
+
+func busy(r spec.Release, have state.Release, err error) error {
+	last := have.Last()
+	if last == nil || !errors.Is(err, ErrBusy) {
+		return fmt.Errorf("deciding on %s: %w", r.ID, err)
+	}
+	return fmt.Errorf("%s: %w: revision %d is %s since %s; wait for it to end, or use --force-pending if whoever started it is gone",
+		r.ID, err, last.Number, last.Status, last.Deployed.UTC().Format(time.RFC3339))
+}

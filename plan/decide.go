@@ -1,0 +1,96 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// ErrBusy says that another operation may still be running on a release.
+var ErrBusy = errors.New("another operation is in progress")
+
+// Observation is what Decide looks at: how the release is, what is wanted, and
+// how both compare. It holds no clock: age is already computed.
+type Observation struct {
+	Phase   state.Phase
+	Wanted  bool
+	Changed bool // the wanted objects or hooks differ from the stored ones
+	Stale   bool // a pending operation is old enough to have been cut off
+}
+
+// Decide is the whole table of actions. It is total: an observation that it
+// does not know is an error, and so is a release that is busy (ErrBusy).
+func Decide(o Observation, pol Policy) (Action, Reason, error) {
+	wanted := o.Wanted && pol.Mode != ModeDestroy
+	switch o.Phase {
+	case state.PhaseAbsent:
+		if wanted {
+			return ActionInstall, ReasonNew, nil
+		}
+		return ActionNone, ReasonAbsent, nil
+	case state.PhaseUninstalled:
+		if wanted {
+			return ActionInstall, ReasonUninstalled, nil
+		}
+		return ActionNone, ReasonAbsent, nil
+	case state.PhaseDeployed:
+		return decideDeployed(wanted, o.Changed, pol)
+	case state.PhaseFailed:
+		return applyOrDelete(wanted, ReasonFailed, pol)
+	case state.PhasePending:
+		if !o.Stale && !pol.ForcePending {
+			return "", "", ErrBusy
+		}
+		return applyOrDelete(wanted, ReasonPending, pol)
+	case state.PhaseUninstalling:
+		if wanted {
+			return ActionInstall, ReasonUninstalling, nil
+		}
+		return ActionUninstall, ReasonUninstalling, nil
+	default:
+		return "", "", fmt.Errorf("no action is known for phase %q", o.Phase)
+	}
+}
+
+func decideDeployed(wanted, changed bool, pol Policy) (Action, Reason, error) {
+	switch {
+	case !wanted:
+		return applyOrDelete(false, "", pol)
+	case changed:
+		return ActionUpgrade, ReasonChanged, nil
+	case pol.Mode == ModeSync:
+		return ActionUpgrade, ReasonSync, nil
+	default:
+		return ActionNone, ReasonUnchanged, nil
+	}
+}
+
+func applyOrDelete(wanted bool, why Reason, pol Policy) (Action, Reason, error) {
+	switch {
+	case wanted:
+		return ActionUpgrade, why, nil
+	case pol.Mode == ModeDestroy:
+		return ActionUninstall, ReasonDestroy, nil
+	default:
+		return ActionUninstall, ReasonNotWanted, nil
+	}
+}
+
+const defaultPendingAfter = 5 * time.Minute
+
+// stale says whether a pending operation is older than any that could still be
+// running: its own timeout has passed.
+func stale(rel spec.Release, have state.Release, in Input) bool {
+	last := have.Last()
+	if last == nil {
+		return false
+	}
+	after := in.Policy.PendingAfter
+	if after == 0 {
+		after = max(defaultPendingAfter, rel.Options.Timeout)
+	}
+	return in.Now.Sub(last.Deployed) > after
+}

@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// The whole table, cell by cell: phase, whether it is wanted, whether it
+// differs, and the mode.
+func TestDecide(t *testing.T) {
+	type cell struct {
+		action Action
+		reason Reason
+		busy   bool
+	}
+	busy := cell{busy: true}
+	tests := []struct {
+		name                         string
+		phase                        state.Phase
+		stale                        bool
+		pol                          Policy
+		unwanted, unchanged, changed cell
+	}{
+		{"apply on an absent release", state.PhaseAbsent, false, Policy{Mode: ModeApply},
+			cell{ActionNone, ReasonAbsent, false}, cell{ActionInstall, ReasonNew, false}, cell{ActionInstall, ReasonNew, false}},
+		{"apply on a deployed release", state.PhaseDeployed, false, Policy{Mode: ModeApply},
+			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionNone, ReasonUnchanged, false}, cell{ActionUpgrade, ReasonChanged, false}},
+		{"sync on a deployed release", state.PhaseDeployed, false, Policy{Mode: ModeSync},
+			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonSync, false}, cell{ActionUpgrade, ReasonChanged, false}},
+		{"destroy of a deployed release", state.PhaseDeployed, false, Policy{Mode: ModeDestroy},
+			cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}},
+		{"destroy of an absent release", state.PhaseAbsent, false, Policy{Mode: ModeDestroy},
+			cell{ActionNone, ReasonAbsent, false}, cell{ActionNone, ReasonAbsent, false}, cell{ActionNone, ReasonAbsent, false}},
+		{"a failed release is applied again though its objects are as wanted", state.PhaseFailed, false, Policy{Mode: ModeApply},
+			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonFailed, false}, cell{ActionUpgrade, ReasonFailed, false}},
+		{"a failed release is destroyed", state.PhaseFailed, false, Policy{Mode: ModeDestroy},
+			cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}},
+		{"a young pending release is busy", state.PhasePending, false, Policy{Mode: ModeApply}, busy, busy, busy},
+		{"a young pending release is busy for destroy too", state.PhasePending, false, Policy{Mode: ModeDestroy}, busy, busy, busy},
+		{"an old pending release is taken over", state.PhasePending, true, Policy{Mode: ModeApply},
+			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonPending, false}, cell{ActionUpgrade, ReasonPending, false}},
+		{"a young pending release is taken over by force", state.PhasePending, false, Policy{Mode: ModeApply, ForcePending: true},
+			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonPending, false}, cell{ActionUpgrade, ReasonPending, false}},
+		{"a cut-off uninstall is finished, then installed if wanted", state.PhaseUninstalling, false, Policy{Mode: ModeApply},
+			cell{ActionUninstall, ReasonUninstalling, false}, cell{ActionInstall, ReasonUninstalling, false}, cell{ActionInstall, ReasonUninstalling, false}},
+		{"a release of which only history is left is installed", state.PhaseUninstalled, false, Policy{Mode: ModeApply},
+			cell{ActionNone, ReasonAbsent, false}, cell{ActionInstall, ReasonUninstalled, false}, cell{ActionInstall, ReasonUninstalled, false}},
+	}
+	for _, tt := range tests {
+		for _, c := range []struct {
+			name            string
+			wanted, changed bool
+			want            cell
+		}{
+			{"not wanted", false, false, tt.unwanted},
+			{"wanted and equal", true, false, tt.unchanged},
+			{"wanted and different", true, true, tt.changed},
+		} {
+			t.Run(tt.name+"/"+c.name, func(t *testing.T) {
+				action, reason, err := Decide(Observation{Phase: tt.phase, Wanted: c.wanted, Changed: c.changed, Stale: tt.stale}, tt.pol)
+				if got := (cell{action, reason, errors.Is(err, ErrBusy)}); got != c.want {
+					t.Errorf("Decide = %+v, want %+v (error %v)", got, c.want, err)
+				}
+			})
+		}
+	}
+}
+
+func TestDecideRefusesAPhaseItDoesNotKnow(t *testing.T) {
+	if a, _, err := Decide(Observation{Phase: "thawing"}, Policy{}); err == nil {
+		t.Errorf("Decide = %q without error", a)
+	}
+}
+
+func FuzzDecideIsTotal(f *testing.F) {
+	f.Add("deployed", true, true, false, "apply", false)
+	f.Add("pending", false, false, true, "destroy", true)
+	f.Fuzz(func(t *testing.T, phase string, wanted, changed, stale bool, mode string, force bool) {
+		action, reason, err := Decide(Observation{state.Phase(phase), wanted, changed, stale}, Policy{Mode: Mode(mode), ForcePending: force})
+		if (err == nil) != (action != "" && reason != "") {
+			t.Errorf("action %q, reason %q, error %v", action, reason, err)
+		}
+		if err == nil && Mode(mode) == ModeDestroy && (action == ActionInstall || action == ActionUpgrade) {
+			t.Errorf("destroy chose %q", action)
+		}
+	})
+}

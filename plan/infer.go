@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+	"sigs.k8s.io/yaml"
+)
+
+// kind names a kind of object in one cluster.
+type kind struct{ Context, Group, Kind string }
+
+type place struct{ Context, Namespace string }
+
+// inferredEdges orders releases by what they bring: a CRD before objects of its
+// kind, a Namespace before releases in it. An edge that would close a cycle is
+// left out, because a declared order is stronger than a guessed one.
+func inferredEdges(p *Plan) []Edge {
+	kinds := map[kind]spec.ReleaseID{}
+	namespaces := map[place]spec.ReleaseID{}
+	for _, s := range p.Steps {
+		if s.After == nil || !s.Action.Writes() {
+			continue
+		}
+		brought(s, kinds, namespaces)
+	}
+	if len(kinds) == 0 && len(namespaces) == 0 {
+		return nil
+	}
+	g := newGraph(p)
+	var edges []Edge
+	add := func(from, to spec.ReleaseID, why EdgeKind) {
+		e := Edge{From: Node{Release: from}, To: Node{Release: to}, Kind: why}
+		if from != to && !g.reaches(e.To, e.From) && !g.has(e) {
+			g.next[g.index[e.From]] = append(g.next[g.index[e.From]], g.index[e.To])
+			edges = append(edges, e)
+		}
+	}
+	for _, s := range p.Steps {
+		if s.After == nil || !s.Action.Writes() {
+			continue
+		}
+		id := s.Release.ID
+		if from, ok := namespaces[place{id.Context, id.Namespace}]; ok {
+			add(from, id, EdgeNamespace)
+		}
+		for _, doc := range diff.Documents(s.After.Stream) {
+			if from, ok := kinds[kindOf(id.Context, doc)]; ok {
+				add(from, id, EdgeCRD)
+			}
+		}
+	}
+	return edges
+}
+
+// brought records the CRDs and Namespaces among a step's objects.
+func brought(s Step, kinds map[kind]spec.ReleaseID, namespaces map[place]spec.ReleaseID) {
+	id := s.Release.ID
+	docs := diff.Documents(s.After.Stream)
+	for _, f := range s.After.CRDs {
+		docs = append(docs, diff.Documents(f.Data)...)
+	}
+	for _, doc := range docs {
+		switch kindOf(id.Context, doc).Kind {
+		case "CustomResourceDefinition":
+			if k, ok := definedKind(id.Context, doc); ok {
+				kinds[k] = id
+			}
+		case "Namespace":
+			var o map[string]any
+			if yaml.Unmarshal([]byte(doc), &o) == nil {
+				namespaces[place{id.Context, diff.Identify(o, "").Name}] = id
+			}
+		}
+	}
+}
+
+func definedKind(context, doc string) (kind, bool) {
+	var crd struct {
+		Spec struct {
+			Group string `json:"group"`
+			Names struct {
+				Kind string `json:"kind"`
+			} `json:"names"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal([]byte(doc), &crd); err != nil || crd.Spec.Names.Kind == "" {
+		return kind{}, false
+	}
+	return kind{context, crd.Spec.Group, crd.Spec.Names.Kind}, true
+}
+
+// kindOf reads the top-level apiVersion and kind lines of a document without
+// parsing it: every document of a plan is looked at, few matter.
+func kindOf(context, doc string) kind {
+	k := kind{Context: context}
+	for line := range strings.Lines(doc) {
+		if v, ok := strings.CutPrefix(line, "kind:"); ok {
+			k.Kind = scalar(v)
+		}
+		if v, ok := strings.CutPrefix(line, "apiVersion:"); ok {
+			if group, _, found := strings.Cut(scalar(v), "/"); found {
+				k.Group = group
+			}
+		}
+	}
+	return k
+}
+
+func scalar(v string) string {
+	v, _, _ = strings.Cut(v, " #")
+	return strings.Trim(strings.TrimSpace(v), `"'`)
+}
+
+func (g *graph) has(e Edge) bool {
+	for _, n := range g.next[g.index[e.From]] {
+		if n == g.index[e.To] {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *graph) reaches(from, to Node) bool {
+	goal := g.index[to]
+	seen := make([]bool, len(g.nodes))
+	stack := []int{g.index[from]}
+	for len(stack) > 0 {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if i == goal {
+			return true
+		}
+		if seen[i] {
+			continue
+		}
+		seen[i] = true
+		stack = append(stack, g.next[i]...)
+	}
+	return false
+}
+
+// crdNames are the CRDs that installing a step's chart brings along.
+func crdNames(s Step) []state.ObjectID {
+	var ids []state.ObjectID
+	for _, f := range s.After.CRDs {
+		for _, doc := range diff.Documents(f.Data) {
+			var o map[string]any
+			if yaml.Unmarshal([]byte(doc), &o) == nil {
+				ids = append(ids, diff.Identify(o, ""))
+			}
+		}
+	}
+	return ids
+}

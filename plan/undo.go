@@ -1,0 +1,135 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/flotilla-sh/flotilla/hooks"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// Lost is something that an undo cannot put back.
+type Lost struct {
+	Release spec.ReleaseID
+	Object  state.ObjectID
+	Why     string
+}
+
+// Undo is the plan that puts back what this plan did to the touched releases:
+// upgraded ones return to the revision before, installed ones are removed,
+// uninstalled ones are restored. Its edges are this plan's, reversed. What no
+// plan can put back is listed in lost: hooks that ran, and CRDs, which Helm
+// never deletes.
+func (p *Plan) Undo(touched map[spec.ReleaseID]bool) (undo *Plan, lost []Lost) {
+	undo = &Plan{Mode: ModeUndo}
+	for _, s := range slices.Backward(p.Steps) {
+		if !touched[s.Release.ID] || !s.Action.Writes() {
+			continue
+		}
+		undo.Steps = append(undo.Steps, inverse(s))
+		lost = append(lost, irreversible(s)...)
+	}
+	for _, e := range slices.Backward(p.Edges) {
+		undo.Edges = append(undo.Edges, Edge{From: e.To, To: e.From, Kind: e.Kind})
+	}
+	return undo, lost
+}
+
+func inverse(s Step) Step {
+	u := Step{Release: s.Release, Have: s.Have, Reason: ReasonUndo, Before: s.After}
+	if s.Before == nil {
+		u.Action = ActionRemove
+		return u
+	}
+	u.Action = ActionRollback
+	u.After = s.Before
+	return u
+}
+
+func irreversible(s Step) []Lost {
+	id := s.Release.ID
+	switch s.Action {
+	case ActionInstall:
+		lost := effects(id, s.After, state.HookPreInstall, state.HookPostInstall)
+		for _, crd := range crdNames(s) {
+			lost = append(lost, Lost{Release: id, Object: crd, Why: "Helm never deletes the CRDs of a chart"})
+		}
+		return lost
+	case ActionUpgrade:
+		return effects(id, s.After, state.HookPreUpgrade, state.HookPostUpgrade)
+	case ActionUninstall:
+		return effects(id, s.Before, state.HookPreDelete, state.HookPostDelete)
+	case ActionNone, ActionRollback, ActionRemove:
+		return nil
+	default:
+		return nil
+	}
+}
+
+func effects(id spec.ReleaseID, rev *state.Revision, events ...state.HookEvent) []Lost {
+	var lost []Lost
+	for _, e := range hooks.Irreversible(rev, events...) {
+		why := "a hook's object stays"
+		if e.Kind == hooks.EffectRan {
+			why = "a hook may have run"
+		}
+		lost = append(lost, Lost{Release: id, Object: e.Object, Why: why})
+	}
+	return lost
+}
+
+// Scope is how much of a run is undone when a step fails.
+type Scope string
+
+// The scopes of --rollback.
+const (
+	ScopePlan    Scope = "plan"    // every release that the run touched
+	ScopeGroup   Scope = "group"   // those that share atomicGroup with a failed one, and those that need them
+	ScopeRelease Scope = "release" // only the failed ones
+	ScopeNone    Scope = "none"
+)
+
+// Touched narrows the releases that a run touched to those that the scope
+// undoes, given the ones that failed.
+func (p *Plan) Touched(scope Scope, touched, failed map[spec.ReleaseID]bool) map[spec.ReleaseID]bool {
+	undo := map[spec.ReleaseID]bool{}
+	switch scope {
+	case ScopePlan:
+		return touched
+	case ScopeRelease:
+		for id := range failed {
+			undo[id] = touched[id]
+		}
+	case ScopeGroup:
+		for id := range p.group(failed) {
+			undo[id] = touched[id]
+		}
+	case ScopeNone:
+	}
+	return undo
+}
+
+// group is the failed releases, the members of their groups, and everything
+// that comes after any of these by a need.
+func (p *Plan) group(failed map[spec.ReleaseID]bool) map[spec.ReleaseID]bool {
+	groups := map[string]bool{}
+	for _, s := range p.Steps {
+		if g := s.Release.AtomicGroup; g != "" && failed[s.Release.ID] {
+			groups[g] = true
+		}
+	}
+	members := map[spec.ReleaseID]bool{}
+	for _, s := range p.Steps {
+		if failed[s.Release.ID] || groups[s.Release.AtomicGroup] {
+			members[s.Release.ID] = true
+		}
+	}
+	for _, s := range p.Steps { // topological, so one pass reaches every dependent
+		for _, n := range s.Release.Needs {
+			if members[n.ID] {
+				members[s.Release.ID] = true
+			}
+		}
+	}
+	return members
+}
