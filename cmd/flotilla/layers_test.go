@@ -3,8 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -47,30 +52,26 @@ var rooms = map[string][]string{
 
 	"github.com/hashicorp/go-getter": {"spec/source"},
 
-	"k8s.io/apimachinery":                   {"state", "state/cluster", "state/cluster/clustertest", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
-	"k8s.io/api":                            {"state/cluster", "state/cluster/clustertest", "engine"},
-	"k8s.io/apiextensions-apiserver":        {"engine"},
-	"k8s.io/client-go":                      {"state/cluster", "state/cluster/clustertest", "engine"},
-	"k8s.io/client-go/kubernetes":           {"state/cluster", "state/cluster/clustertest", "engine"},
-	"k8s.io/client-go/dynamic":              {"state/cluster", "state/cluster/clustertest", "engine"},
-	"k8s.io/cli-runtime":                    {"engine"},
-	"k8s.io/kubectl":                        {"engine"},
-	"github.com/fluxcd/cli-utils":           {"engine"},
-	"github.com/Masterminds/semver":         {"engine", "engine/chart"},
-	"github.com/opencontainers":             {"engine/chart"},
-	"github.com/Masterminds/sprig":          {"spec/tmpl"},
-	"dario.cat/mergo":                       {"spec", "spec/values"},
-	"gopkg.in/yaml.v3":                      {"spec", "spec/schema", "spec/tmpl", "spec/values"},
-	"sigs.k8s.io/yaml":                      {"spec", "spec/schema", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
-	"github.com/sergi/go-diff":              {"plan/diff"},
-	"github.com/google/cel-go":              {"plan/policy"},
-	"github.com/alecthomas/kong":            {"cmd/cli"},
-	"golang.org/x/sync/errgroup":            {"state/cluster", "engine", "executor", "cmd/cli"},
-	"golang.org/x/sync/singleflight":        {"spec/source", "engine/chart"},
-	"golang.org/x/term":                     {"cmd/view"},
-	"github.com/mattn/go-isatty":            {"cmd/view"},
-	"github.com/mattn/go-runewidth":         {"cmd/view"},
-	"github.com/cyphar/filepath-securejoin": {"engine/chart"},
+	"k8s.io/apimachinery":            {"state", "state/cluster", "state/cluster/clustertest", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
+	"k8s.io/api":                     {"state/cluster", "state/cluster/clustertest", "engine"},
+	"k8s.io/apiextensions-apiserver": {"engine"},
+	"k8s.io/client-go":               {"state/cluster", "state/cluster/clustertest", "engine"},
+	"k8s.io/cli-runtime":             {"engine"},
+	"github.com/fluxcd/cli-utils":    {"engine"},
+	"github.com/Masterminds/semver":  {"engine", "engine/chart"},
+	"oras.land/oras-go/v2":           {"engine/chart"},
+	"sigs.k8s.io/kustomize/kyaml":    {"engine"},
+	"github.com/opencontainers":      {"engine/chart"},
+	"github.com/Masterminds/sprig":   {"spec/tmpl"},
+	"dario.cat/mergo":                {"spec", "spec/values"},
+	"gopkg.in/yaml.v3":               {"spec", "spec/schema", "spec/tmpl", "spec/values"},
+	"sigs.k8s.io/yaml":               {"spec", "spec/schema", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
+	"github.com/sergi/go-diff":       {"plan/diff"},
+	"github.com/google/cel-go":       {"plan/policy"},
+	"github.com/alecthomas/kong":     {"cmd/cli"},
+	"golang.org/x/sync/errgroup":     {"state/cluster", "engine", "executor", "cmd/cli"},
+	"golang.org/x/sync/singleflight": {"spec/source", "engine/chart"},
+	"golang.org/x/term":              {"cmd/view"},
 }
 
 // TestLayers holds the imports of all packages (tests aside, which may look
@@ -108,6 +109,52 @@ func TestLayerFaults(t *testing.T) {
 				t.Errorf("got %q, want it to begin with %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestClientsAreBuiltInOneRoom finds every call that makes a Kubernetes client
+// or discovery from a REST config: what a cluster costs is paid once, so only
+// state/cluster may. Passing clients on is free, hence no matter of imports.
+func TestClientsAreBuiltInOneRoom(t *testing.T) {
+	root := filepath.Join("..", "..")
+	fset := token.NewFileSet()
+	built := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if path == filepath.Join(root, "cmd", "devcluster") {
+				return filepath.SkipDir
+			}
+			return skipFolder(root, path, entry.Name())
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			call, ok := node.(*ast.SelectorExpr)
+			if !ok || !strings.HasPrefix(call.Sel.Name, "New") || !strings.Contains(call.Sel.Name, "ForConfig") {
+				return true
+			}
+			built++
+			if strings.HasPrefix(path, filepath.Join(root, "state", "cluster")+string(filepath.Separator)) {
+				return true
+			}
+			t.Errorf("%s: %s builds a client; only state/cluster may", fset.Position(call.Pos()), call.Sel.Name)
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if built == 0 {
+		t.Error("found no call that builds a client, not even in state/cluster: the test looks in the wrong place")
 	}
 }
 
