@@ -1,0 +1,90 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	getter "github.com/hashicorp/go-getter"
+)
+
+// The bounds of one download.
+const (
+	maxFileBytes = 64 << 20
+	maxFiles     = 100_000
+	maxUnpacked  = 2 << 30
+	maxTime      = 10 * time.Minute
+)
+
+// download fetches a source into dst, which is not there yet.
+func download(ctx context.Context, a *address, dst string) error {
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	if a.getter == "" {
+		return downloadFile(ctx, a, dst)
+	}
+	client := &getter.Client{
+		Ctx:             ctx,
+		Src:             a.getter + "::" + a.url.String(),
+		Dst:             dst,
+		Pwd:             filepath.Dir(dst),
+		Mode:            getter.ClientModeDir,
+		Getters:         getters(),
+		Decompressors:   getter.LimitedDecompressors(maxFiles, maxUnpacked),
+		DisableSymlinks: true,
+	}
+	return client.Get()
+}
+
+// getters are the ways of go-getter that are allowed: local files are not, so
+// that a URL cannot be used to leave a repository.
+func getters() map[string]getter.Getter {
+	web := &getter.HttpGetter{Netrc: true, XTerraformGetDisabled: true, MaxBytes: maxUnpacked}
+	return map[string]getter.Getter{
+		"git":   &getter.GitGetter{Timeout: maxTime},
+		"http":  web,
+		"https": web,
+		"s3":    &getter.S3Getter{Timeout: maxTime},
+		"gcs":   &getter.GCSGetter{Timeout: maxTime, FileSizeLimit: maxFileBytes},
+	}
+}
+
+// downloadFile gets one file over http into the folder dst, under its own
+// name.
+func downloadFile(ctx context.Context, a *address, dst string) error {
+	if a.url.Scheme == "s3" {
+		return errors.New("a plain s3:// URL is not supported, write s3::https://HOST/BUCKET@FILE")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url.String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %s", resp.Status)
+	}
+	if err := os.Mkdir(dst, 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create(filepath.Join(dst, a.file))
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(out, io.LimitReader(resp.Body, maxFileBytes+1))
+	if closing := out.Close(); err == nil {
+		err = closing
+	}
+	if err == nil && n > maxFileBytes {
+		err = fmt.Errorf("the file has more than %d bytes", maxFileBytes)
+	}
+	return err
+}

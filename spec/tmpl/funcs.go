@@ -1,0 +1,303 @@
+package tmpl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/Masterminds/sprig/v3"
+)
+
+// maxDepth is how deep include may nest, helmfile's number.
+const maxDepth = 1000
+
+// maxFile bounds what readFile and a started program may give.
+const maxFile = 32 << 20
+
+// ErrDisabled says that a function is switched off for this run.
+var ErrDisabled = errors.New("this function is disabled")
+
+// sprig gives the functions of sprig; its get moves to sprigGet, because
+// helmfile has its own, and those that read the environment ask opts.
+func (r *Renderer) sprig() template.FuncMap {
+	funcs := sprig.TxtFuncMap()
+	funcs["sprigGet"] = funcs["get"]
+	getenv := func(name string) string {
+		v, _ := r.opts.LookupEnv(name)
+		return v
+	}
+	funcs["env"] = getenv
+	funcs["expandenv"] = func(s string) string { return os.Expand(s, getenv) }
+	return funcs
+}
+
+// funcs gives the functions of helmfile, bound to one run.
+func (r *run) funcs() template.FuncMap {
+	return template.FuncMap{
+		"requiredEnv":      r.requiredEnv,
+		"required":         required,
+		"exec":             r.exec,
+		"envExec":          r.envExec,
+		"isFile":           r.isFile,
+		"isDir":            r.isDir,
+		"readFile":         r.readFile,
+		"readDir":          r.readDir,
+		"readDirEntries":   r.readDirEntries,
+		"toYaml":           r.toYaml,
+		"fromYaml":         r.fromYaml,
+		"setValueAtPath":   setValueAtPath,
+		"get":              get,
+		"getOrNil":         getOrNil,
+		"tpl":              r.tpl,
+		"include":          r.include,
+		"fetchSecretValue": r.fetchSecretValue,
+		"expandSecretRefs": r.expandSecretRefs,
+	}
+}
+
+// insecure refuses what HELMFILE_DISABLE_INSECURE_* switches off.
+func (r *run) insecure() error {
+	for _, name := range []string{"HELMFILE_DISABLE_INSECURE_FEATURES", "HELMFILE_DISABLE_INSECURE_TEMPLATE_FUNCTIONS"} {
+		if v, _ := r.opts.LookupEnv(name); v != "" {
+			if on, _ := strconv.ParseBool(v); on {
+				return fmt.Errorf("%w by %s", ErrDisabled, name)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) requiredEnv(name string) (string, error) {
+	if v, _ := r.opts.LookupEnv(name); v != "" {
+		return v, nil
+	}
+	return "", fmt.Errorf("the environment variable %s is not set", name)
+}
+
+func required(message string, v any) (any, error) {
+	if s, ok := v.(string); v == nil || ok && s == "" {
+		return nil, errors.New(message)
+	}
+	return v, nil
+}
+
+func (r *run) exec(command string, args []any, input ...string) (string, error) {
+	return r.envExec(nil, command, args, input...)
+}
+
+// envExec starts a program in the template's folder and gives its output. The
+// error holds what it printed on stderr, never the environment it was given.
+func (r *run) envExec(env map[string]any, command string, args []any, input ...string) (string, error) {
+	if err := r.insecure(); err != nil {
+		return "", err
+	}
+	if r.opts.NoExec {
+		return "", fmt.Errorf("%w: no programs may be started", ErrDisabled)
+	}
+	words := make([]string, len(args))
+	for i, a := range args {
+		s, ok := a.(string)
+		if !ok {
+			return "", fmt.Errorf("argument %d of %s is a %T, expected a string", i+1, command, a)
+		}
+		words[i] = s
+	}
+	cmd := exec.CommandContext(r.ctx, command, words...)
+	cmd.Dir = r.dir
+	if len(env) > 0 {
+		cmd.Env = os.Environ()
+		for k, v := range env {
+			s, ok := v.(string)
+			if !ok {
+				return "", fmt.Errorf("environment variable %s is a %T, expected a string", k, v)
+			}
+			cmd.Env = append(cmd.Env, k+"="+s)
+		}
+		sort.Strings(cmd.Env[len(os.Environ()):])
+	}
+	if len(input) > 0 {
+		cmd.Stdin = strings.NewReader(input[0])
+	}
+	var out, stderr limited
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("running %s: %w: %s", command, err, strings.TrimSpace(stderr.String()))
+	}
+	return out.String(), nil
+}
+
+// limited is a buffer that refuses to grow without bound.
+type limited struct{ strings.Builder }
+
+// Write fails once the limit is passed, which ends the program that writes.
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > maxFile {
+		return 0, ErrTooLarge
+	}
+	return l.Builder.Write(p)
+}
+
+func (r *run) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(r.dir, name)
+}
+
+func (r *run) isFile(name string) (bool, error) {
+	info, err := r.stat(name)
+	return info != nil && !info.IsDir(), err
+}
+
+func (r *run) isDir(name string) (bool, error) {
+	info, err := r.stat(name)
+	return info != nil && info.IsDir(), err
+}
+
+// stat gives nil for what is not there.
+func (r *run) stat(name string) (fs.FileInfo, error) {
+	info, err := os.Stat(r.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return info, err
+}
+
+func (r *run) readFile(name string) (string, error) {
+	if err := r.insecure(); err != nil {
+		return "", err
+	}
+	path := r.path(name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > maxFile {
+		return "", fmt.Errorf("%s has more than %d bytes", path, maxFile)
+	}
+	text, err := os.ReadFile(path)
+	return string(text), err
+}
+
+// readDir lists the files of a folder, without folders, as paths that start
+// with the given name.
+func (r *run) readDir(name string) ([]string, error) {
+	entries, err := r.readDirEntries(name)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			files = append(files, filepath.Join(name, e.Name()))
+		}
+	}
+	return files, nil
+}
+
+func (r *run) readDirEntries(name string) ([]fs.DirEntry, error) {
+	if err := r.insecure(); err != nil {
+		return nil, err
+	}
+	return os.ReadDir(r.path(name))
+}
+
+func (r *run) toYaml(v any) (string, error) { return r.opts.EncodeYAML(v) }
+
+func (r *run) fromYaml(text string) (any, error) { return r.opts.DecodeYAML(text) }
+
+// tpl renders a text with the partials and functions of the running template.
+func (r *run) tpl(text string, data any) (string, error) {
+	if err := r.enter("tpl"); err != nil {
+		return "", err
+	}
+	defer r.leave("tpl")
+	t, err := r.tmpl.Clone()
+	if err != nil {
+		return "", err
+	}
+	t, err = t.New("tpl").Parse(text)
+	if err != nil {
+		return "", err
+	}
+	var out limited
+	if err := t.Execute(&out, data); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// include executes a named template.
+func (r *run) include(name string, data any) (string, error) {
+	if err := r.enter(name); err != nil {
+		return "", err
+	}
+	defer r.leave(name)
+	var out limited
+	if err := r.tmpl.ExecuteTemplate(&out, name, data); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+func (r *run) enter(name string) error {
+	if r.depth[name] >= maxDepth {
+		return fmt.Errorf("%s includes itself more than %d times", name, maxDepth)
+	}
+	r.depth[name]++
+	return r.ctx.Err()
+}
+
+func (r *run) leave(name string) { r.depth[name]-- }
+
+func (r *run) fetchSecretValue(ref string) (string, error) {
+	if r.opts.Secret == nil {
+		return "", errors.New("secret references are not supported here")
+	}
+	return r.opts.Secret(r.ctx, ref)
+}
+
+func (r *run) expandSecretRefs(in map[string]any) (map[string]any, error) {
+	out, err := r.expand(in)
+	if err != nil {
+		return nil, err
+	}
+	m, _ := out.(map[string]any)
+	return m, nil
+}
+
+func (r *run) expand(v any) (any, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			x, err := r.expand(e)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", k, err)
+			}
+			out[k] = x
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			x, err := r.expand(e)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = x
+		}
+		return out, nil
+	case string:
+		return r.fetchSecretValue(v)
+	default:
+		return v, nil
+	}
+}
