@@ -1,0 +1,369 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+var errBoom = errors.New("boom")
+
+// fleet is a cluster in memory: it keeps which revision each release has, and
+// logs what was done to it. Every operation takes a second of (fake) time.
+type fleet struct {
+	mu      sync.Mutex
+	content map[string]int // revision; 0: absent
+	kept    map[string]int // history of what was uninstalled
+	log     []string
+	running int
+	peak    int
+	fail    map[string]bool // "install a"
+	cost    map[string]time.Duration
+}
+
+func newFleet() *fleet {
+	return &fleet{content: map[string]int{}, kept: map[string]int{}, fail: map[string]bool{}, cost: map[string]time.Duration{}}
+}
+
+func (f *fleet) do(ctx context.Context, verb string, r spec.Release, change func(name string)) error {
+	name := r.ID.Name
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	f.mu.Lock()
+	f.running++
+	f.peak = max(f.peak, f.running)
+	f.mu.Unlock()
+	cost := f.cost[name]
+	if cost == 0 {
+		cost = time.Second
+	}
+	var err error
+	select {
+	case <-time.After(cost):
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running--
+	f.log = append(f.log, verb+" "+name)
+	change(name)
+	if f.fail[verb+" "+name] {
+		err = errBoom
+	}
+	return err
+}
+
+func (f *fleet) Install(ctx context.Context, r spec.Release, _ *state.Revision) error {
+	return f.do(ctx, "install", r, func(n string) { f.content[n] = 1 })
+}
+
+func (f *fleet) Upgrade(ctx context.Context, r spec.Release, _ state.Release, _ *state.Revision) error {
+	return f.do(ctx, "upgrade", r, func(n string) { f.content[n]++ })
+}
+
+func (f *fleet) Rollback(ctx context.Context, r spec.Release, to *state.Revision) error {
+	return f.do(ctx, "rollback", r, func(n string) { f.content[n] = to.Number; delete(f.kept, n) })
+}
+
+func (f *fleet) Uninstall(ctx context.Context, r spec.Release) error {
+	return f.do(ctx, "uninstall", r, func(n string) { f.kept[n] = f.content[n]; delete(f.content, n) })
+}
+
+func (f *fleet) Forget(_ context.Context, r spec.Release) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, "forget "+r.ID.Name)
+	delete(f.kept, r.ID.Name)
+	return nil
+}
+
+type noHooks struct{}
+
+func (noHooks) Fire(context.Context, spec.HookEvent, spec.Release, error) error { return nil }
+
+// build plans lines such as "+a: b" (install a, which needs b), "~a" (upgrade),
+// "-a" (uninstall) and "=a" (unchanged).
+func build(t *testing.T, f *fleet, text string) *plan.Plan {
+	t.Helper()
+	in := plan.Input{Have: state.Snapshot{}, Want: map[spec.ReleaseID]*state.Revision{}, Now: time.Now()}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		sign, name := line[0], line[1:]
+		name, needs, _ := strings.Cut(name, ":")
+		r := spec.Release{ID: spec.ReleaseID{Name: name}, Installed: sign != '-'}
+		for _, n := range strings.Fields(needs) {
+			r.Needs = append(r.Needs, spec.Need{ID: spec.ReleaseID{Name: n}})
+		}
+		in.Releases = append(in.Releases, r)
+		if sign != '-' {
+			in.Want[r.ID] = manifest("new")
+		}
+		if sign != '+' {
+			old := manifest("old")
+			if sign == '=' {
+				old = manifest("new")
+			}
+			old.Number, old.Status = 7, state.StatusDeployed
+			in.Have[r.ID] = state.Release{ID: r.ID, Phase: state.PhaseDeployed, History: []state.Revision{*old}}
+			f.content[name] = 7
+		}
+	}
+	p, err := plan.Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func manifest(data string) *state.Revision {
+	return &state.Revision{Stream: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  v: " + data + "\n")}
+}
+
+func outcomes(r Report) string {
+	var parts []string
+	for _, x := range r.Results {
+		parts = append(parts, x.Step.Release.ID.Name+" "+string(x.Outcome))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func workers(f *fleet) Workers { return Workers{Releases: f, Records: f, Hooks: noHooks{}} }
+
+func TestRun(t *testing.T) {
+	tests := []struct {
+		name, graph string
+		fail        []string
+		opts        Options
+		outcomes    string
+		log         string
+		code        string
+	}{
+		{"everything works", "+a\n~b: a\n-c\n=d", nil, Options{Concurrency: 1},
+			"a done, b done, c done, d unchanged", "install a, uninstall c, upgrade b, forget c", "ok"},
+		{"a failure undoes the whole run in reverse order", "+a\n~b: a\n-x\n+c: b", []string{"install c"}, Options{Concurrency: 1},
+			"a undone, b undone, x undone, c undone",
+			"install a, uninstall x, upgrade b, install c, uninstall c, forget c, rollback x, rollback b, uninstall a, forget a", "undone"},
+		{"what needs a failed step never starts", "+a\n+b: a", []string{"install a"}, Options{Scope: plan.ScopeNone},
+			"a failed, b skipped", "install a", "failed"},
+		{"scope release undoes only the failed one", "+a\n~b: a", []string{"upgrade b"}, Options{Scope: plan.ScopeRelease},
+			"a done, b undone", "install a, upgrade b, rollback b", "failed"},
+		{"keep-going finishes the other branches", "+a\n+b: a\n+c: z\n+z", []string{"install a"}, Options{KeepGoing: true, Scope: plan.ScopeNone, Concurrency: 1},
+			"a failed, b skipped, z done, c done", "install a, install z, install c", "failed"},
+		{"an undo that fails does not stop the others", "~a\n~b: a\n~c: b", []string{"upgrade c", "rollback b"}, Options{},
+			"a undone, b undo failed, c undone", "upgrade a, upgrade b, upgrade c, rollback c, rollback b, rollback a", "left"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				for _, x := range tt.fail {
+					f.fail[x] = true
+				}
+				r := Run(t.Context(), build(t, f, tt.graph), workers(f), tt.opts)
+				if got := outcomes(r); got != tt.outcomes {
+					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
+				}
+				if got := strings.Join(f.log, ", "); got != tt.log {
+					t.Errorf("log\n%q, want\n%q", got, tt.log)
+				}
+				if got := verdict(r); got != tt.code {
+					t.Errorf("verdict %s, want %s", got, tt.code)
+				}
+			})
+		})
+	}
+}
+
+func verdict(r Report) string {
+	switch {
+	case !r.Failed():
+		return "ok"
+	case r.Count(OutcomeUndoFailed) > 0:
+		return "left"
+	case r.FullyUndone():
+		return "undone"
+	default:
+		return "failed"
+	}
+}
+
+func TestStepsStartTheMomentTheirNeedsAreDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.cost["slow"] = 10 * time.Second
+		started := map[string]time.Duration{}
+		begin := time.Now()
+		Run(t.Context(), build(t, f, "+slow\n+a\n+b: a\n+c: b"), workers(f), Options{Observe: func(e Event) {
+			if e.Kind == EventStarted {
+				started[e.Step.Release.ID.Name] = e.Time.Sub(begin)
+			}
+		}})
+		want := map[string]time.Duration{"slow": 0, "a": 0, "b": time.Second, "c": 2 * time.Second}
+		if d := cmp.Diff(want, started); d != "" {
+			t.Errorf("starts (-want +got):\n%s", d)
+		}
+	})
+}
+
+func TestConcurrencyIsALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		r := Run(t.Context(), build(t, f, "+a\n+b\n+c\n+d\n+e"), workers(f), Options{Concurrency: 2})
+		if f.peak != 2 || r.Count(OutcomeDone) != 5 {
+			t.Errorf("peak %d, %s", f.peak, outcomes(r))
+		}
+	})
+}
+
+func TestInterruptStartsNothingEndsWhatRunsAndUndoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.cost["b"] = time.Minute
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, context.Canceled)
+		defer cancel()
+		cancelable, stop := context.WithCancel(t.Context())
+		go func() { <-ctx.Done(); stop() }()
+		r := Run(cancelable, build(t, f, "~a\n+b: a\n+c: b"), workers(f), Options{})
+		if got := outcomes(r); got != "a undone, b undone, c skipped" || !r.Interrupted {
+			t.Errorf("outcomes %q, interrupted %t", got, r.Interrupted)
+		}
+		if f.content["a"] != 7 || f.content["b"] != 0 {
+			t.Errorf("content %v", f.content)
+		}
+	})
+}
+
+func TestASecondInterruptEndsTheUndo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.fail["upgrade b"] = true
+		f.cost["a"] = time.Hour
+		abort := make(chan struct{})
+		time.AfterFunc(90*time.Minute, func() { close(abort) })
+		r := Run(t.Context(), build(t, f, "~a\n~b: a"), workers(f), Options{Abort: abort})
+		if got := outcomes(r); got != "a undo failed, b undone" {
+			t.Errorf("outcomes %q", got)
+		}
+	})
+}
+
+type recordingHooks struct {
+	mu  sync.Mutex
+	log []string
+	bad string
+}
+
+func (h *recordingHooks) Fire(_ context.Context, e spec.HookEvent, r spec.Release, cause error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	line := fmt.Sprintf("%s %s", e, r.ID.Name)
+	if cause != nil {
+		line += " after " + cause.Error()
+	}
+	h.log = append(h.log, line)
+	if strings.HasPrefix(line, h.bad) && h.bad != "" {
+		return errBoom
+	}
+	return nil
+}
+
+func TestLifecycleHooks(t *testing.T) {
+	tests := []struct{ name, graph, bad, want, outcomes string }{
+		{"around an apply", "+a\n-b\n=c", "", "preapply c, preapply b, preapply a, presync a, postsync a, presync b, preuninstall b, postuninstall b, postsync b, cleanup a, cleanup b, cleanup c", "a done, b done, c unchanged"},
+		{"a failing presync fails the release, and postsync hears of it", "+a", "presync a", "preapply a, presync a, postsync a after boom, cleanup a after boom", "a undone"},
+		{"a failing postsync fails the release", "+a", "postsync a", "preapply a, presync a, postsync a, cleanup a after boom", "a undone"},
+		{"a failing preapply stops the run before it began", "+a\n+b", "preapply b", "preapply b", "a skipped, b skipped"},
+		{"nothing changed: only cleanup", "=a", "", "cleanup a", "a unchanged"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, h := newFleet(), &recordingHooks{bad: tt.bad}
+				r := Run(t.Context(), build(t, f, tt.graph), Workers{f, f, h}, Options{Concurrency: 1})
+				if got := strings.Join(h.log, ", "); got != tt.want {
+					t.Errorf("hooks\n%q, want\n%q", got, tt.want)
+				}
+				if got := outcomes(r); got != tt.outcomes {
+					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
+				}
+			})
+		})
+	}
+}
+
+// Random graphs, failures and limits: needs hold in every schedule, and after
+// an undo the fleet is as it was.
+func TestRandomRunsKeepOrderAndUndoCompletely(t *testing.T) {
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 7))
+			f := newFleet()
+			var lines []string
+			for i := range 30 {
+				line := fmt.Sprintf("%cr%02d:", "+~-="[rng.IntN(4)], i)
+				for j := range i {
+					if rng.IntN(10) == 0 {
+						line += fmt.Sprintf(" r%02d", j)
+					}
+				}
+				lines = append(lines, line)
+				f.cost[fmt.Sprintf("r%02d", i)] = time.Duration(1+rng.IntN(5000)) * time.Millisecond
+			}
+			p := build(t, f, strings.Join(lines, "\n"))
+			before := fmt.Sprint(f.content)
+			for _, verb := range []string{"install", "upgrade", "uninstall"} {
+				f.fail[fmt.Sprintf("%s r%02d", verb, rng.IntN(30))] = true
+			}
+			ended := map[plan.Node]bool{}
+			started := map[plan.Node]bool{}
+			r := Run(t.Context(), p, workers(f), Options{Concurrency: 1 + rng.IntN(8), Observe: func(e Event) {
+				n := plan.Node{Release: e.Step.Release.ID}
+				if e.Undo {
+					return
+				}
+				if e.Kind == EventFinished {
+					ended[n] = e.Outcome == OutcomeDone
+					return
+				}
+				started[n] = true
+				for _, edge := range p.Edges {
+					if edge.To == n && !ended[edge.From] && writes(p, edge.From) {
+						t.Errorf("seed %d: %s started before %s ended", seed, edge.To, edge.From)
+					}
+				}
+			}})
+			if len(r.Results) != len(p.Steps) {
+				t.Fatalf("seed %d: %d results", seed, len(r.Results))
+			}
+			if r.Failed() && fmt.Sprint(f.content) != before {
+				t.Errorf("seed %d: content %v, before %s", seed, f.content, before)
+			}
+		})
+	}
+}
+
+func writes(p *plan.Plan, n plan.Node) bool {
+	for _, s := range p.Steps {
+		if s.Release.ID == n.Release {
+			return s.Action.Writes()
+		}
+	}
+	return false
+}

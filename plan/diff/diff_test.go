@@ -1,0 +1,116 @@
+package diff
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+func rev(stream string, hooks ...state.Hook) *state.Revision {
+	return &state.Revision{Stream: []byte(stream), Hooks: hooks}
+}
+
+const web = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: %d\n  paused: false\n"
+
+func show(changes []Change) string {
+	var b strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&b, "%s %s hook=%t\n", c.Op, c.Object, c.Hook)
+		for _, l := range c.Unified(1) {
+			fmt.Fprintf(&b, "%c%s\n", l.Kind, l.Text)
+		}
+	}
+	return b.String()
+}
+
+func TestRevisions(t *testing.T) {
+	one, two := "---\n# Source: a\n"+fmt.Sprintf(web, 1), "---\n# Source: a\n"+fmt.Sprintf(web, 2)
+	cm := "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: cm\n"
+	hook := state.Hook{Name: "job", Path: "t/job.yaml", Manifest: "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: job\n"}
+	tests := []struct {
+		name          string
+		before, after *state.Revision
+		opts          Options
+		want          string
+	}{
+		{"equal bytes are no change", rev(one), rev(one), Options{}, ""},
+		{"order of documents and comments are no change", rev(one + cm), rev(cm + "# other\n" + one), Options{}, ""},
+		{"another way to write the same value is no change", rev(cm), rev("---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: cm}}\n"), Options{}, ""},
+		{"a changed field is shown with context", rev(one), rev(two), Options{Namespace: "n"},
+			"change n/Deployment/web hook=false\n@\n   paused: false\n-  replicas: 1\n+  replicas: 2\n"},
+		{"a new object is added", rev(one), rev(one + cm), Options{},
+			"add ConfigMap/cm hook=false\n+apiVersion: v1\n+kind: ConfigMap\n+metadata:\n+  name: cm\n"},
+		{"a dropped object is removed", rev(one + cm), rev(one), Options{},
+			"remove ConfigMap/cm hook=false\n-apiVersion: v1\n-kind: ConfigMap\n-metadata:\n-  name: cm\n"},
+		{"a new API version is a change of the same object", rev("apiVersion: a/v1\nkind: K\nmetadata: {name: x}\n"), rev("apiVersion: a/v2\nkind: K\nmetadata: {name: x}\n"), Options{},
+			"change K/x hook=false\n-apiVersion: a/v1\n+apiVersion: a/v2\n kind: K\n@\n"},
+		{"hooks count", rev(one), rev(one, hook), Options{},
+			"add Job/job hook=true\n+apiVersion: batch/v1\n+kind: Job\n+metadata:\n+  name: job\n"},
+		{"hooks can be left out", rev(one), rev(one, hook), Options{NoHooks: true}, ""},
+		{"items of a List are objects", nil, rev("apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x}\n"), Options{},
+			"add ConfigMap/x hook=false\n+apiVersion: v1\n+kind: ConfigMap\n+metadata:\n+  name: x\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			changes, err := Revisions(tt.before, tt.after, tt.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := show(changes); got != tt.want {
+				t.Errorf("got:\n%swant:\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSecretsAreMaskedOnBothSides(t *testing.T) {
+	secret := func(a, b string) *state.Revision {
+		return rev("apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: '{\"data\":\"hunter2\"}'\ndata:\n  a: " + a + "\nstringData:\n  b: " + b + "\n")
+	}
+	changes, err := Revisions(secret("aHVudGVyMg==", "plain"), secret("aHVudGVyMzM=", "plain"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := changes[0].Before + changes[0].After
+	for _, leak := range []string{"aHVudGVy", "hunter", "plain"} {
+		if strings.Contains(text, leak) {
+			t.Errorf("%q leaks:\n%s", leak, text)
+		}
+	}
+	want := "change Secret/s hook=false\n@\n data:\n-  a: (masked, 7 bytes, old)\n+  a: (masked, 8 bytes, new)\n kind: Secret\n@\n"
+	if got := show(changes); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+	shown, err := Revisions(secret("aHVudGVyMg==", "plain"), secret("aHVudGVyMzM=", "plain"), Options{ShowSecrets: true})
+	if err != nil || !strings.Contains(shown[0].After, "aHVudGVyMzM=") {
+		t.Errorf("--show-secrets hides: %+v %v", shown, err)
+	}
+}
+
+func TestBadManifestsAreErrors(t *testing.T) {
+	if c, err := Revisions(rev("a: [\n"), rev("b: 1\n"), Options{}); err == nil {
+		t.Errorf("no error, changes %v", c)
+	}
+}
+
+func FuzzNoChangeAgainstItself(f *testing.F) {
+	f.Add("---\na: 1\n---\nkind: Secret\ndata: {x: eQ==}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		a, b := rev(text), rev("# comment\n"+text)
+		changes, err := Revisions(a, b, Options{})
+		if err == nil && len(changes) > 0 && !strings.HasPrefix(text, "\n") {
+			for _, c := range changes {
+				if c.Before == c.After {
+					t.Errorf("change without difference: %+v", c)
+				}
+			}
+		}
+		for _, l := range (Change{Before: text, After: text}).Unified(2) {
+			if l.Kind == LineAdd || l.Kind == LineRemove {
+				t.Errorf("equal texts differ: %+v", l)
+			}
+		}
+	})
+}
