@@ -171,3 +171,40 @@ func checkDocs(decl *ast.GenDecl, report reporter) {
 		}
 	}
 }
+
+// TestOverBudget breaks each limit once and wants it found.
+func TestOverBudget(t *testing.T) {
+	tests := []struct {
+		name, source string
+		want         string // part of the only line; empty: nothing is wrong
+	}{
+		{"a small documented function", "// F does it.\nfunc F(a, b int) {}", ""},
+		{"a function that is too long", "func f() {" + strings.Repeat("\n", maxFunctionLines) + "}", "f has 61 lines, limit 60"},
+		{"a function literal that is too long", "var f = func() {" + strings.Repeat("\n", maxFunctionLines) + "}", "a function literal has 61 lines"},
+		{"too many parameters in groups", "func f(a, b, c int, d, e, f string) {}", "f has 6 parameters, limit 5"},
+		{"a file that is too long", strings.Repeat("//\n", maxFileLines), "the file has 401 lines, limit 400"},
+		{"a bool parameter of an exported function", "// F does it.\nfunc F(ok bool) {}", "exported F has a bool parameter"},
+		{"a bool parameter of a function of the package", "func f(ok bool) {}", ""},
+		{"an exported method without a comment", "// T is one.\ntype T[K any] struct{}\nfunc (t *T[K]) M() {}", "exported M has no doc comment"},
+		{"an exported method of a type of the package", "type t struct{}\nfunc (t) M() {}", ""},
+		{"an exported type without a comment", "type T int", "exported T has no doc comment"},
+		{"an exported constant without a comment", "const C = 1", "exported C has no doc comment"},
+		{"constants that share their group's comment", "// The numbers.\nconst (\n\tA = 1\n\tB = 2\n)", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fset := token.NewFileSet()
+			file, err := parser.ParseFile(fset, "x.go", "package x\n"+tt.source, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := overBudget(fset, file)
+			switch {
+			case tt.want == "" && len(got) > 0:
+				t.Errorf("found %q, want nothing", got)
+			case tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)):
+				t.Errorf("found %q, want one line with %q", got, tt.want)
+			}
+		})
+	}
+}
