@@ -72,6 +72,7 @@ type Need struct {
 // go-getter URL.
 type Chart struct {
 	Ref        string
+	Declared   string      // Ref before the key chart of the file, or --chart, replaced it
 	Version    string      // a version or a semver range; empty: newest
 	Dir        string      // absolute folder that a relative Ref starts from
 	Repository *Repository // the declared repository that Ref's prefix names; nil if none

@@ -53,6 +53,8 @@ type Spec struct {
 	Environment string
 	Files       []File    // children before their parent, siblings in listed order
 	Releases    []Release // of all files, in the order of Files
+
+	loaded *loaded // nil for a Spec that Load did not make
 }
 
 // File is one loaded state file.

@@ -155,6 +155,9 @@ func Resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// Node is a node of a YAML text.
+type Node = yaml.Node
+
 // Pair is one entry of a map.
 type Pair struct {
 	Key   *yaml.Node

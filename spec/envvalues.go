@@ -1,0 +1,154 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/spec/schema"
+	"github.com/flotilla-sh/flotilla/spec/source"
+	"github.com/flotilla-sh/flotilla/spec/tmpl"
+	"github.com/flotilla-sh/flotilla/spec/values"
+)
+
+// valuesList is a list of values entries to merge into one map.
+type valuesList struct {
+	entries  []schema.Entry
+	dir      string
+	handler  *string
+	strategy string
+	env      *env // what templates see
+}
+
+// The strategies of an environment's list of values.
+const (
+	strategyOverride = "override"
+	strategyFallback = "fallback"
+)
+
+// stateValues loads a list: inline maps, files, .gotmpl files, globs, URLs.
+func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]any, error) {
+	handler, err := values.ParseHandler(list.handler)
+	if err != nil {
+		return nil, err
+	}
+	switch list.strategy {
+	case "", strategyOverride, strategyFallback:
+	default:
+		return nil, fmt.Errorf("mergeStrategy %q is unknown, expected %s or %s", list.strategy, strategyOverride, strategyFallback)
+	}
+	out := map[string]any{}
+	add := func(m map[string]any) {
+		if list.strategy == strategyFallback {
+			out = values.Fallback(out, m)
+			return
+		}
+		out = values.Override(out, m)
+	}
+	var errs []error
+	for _, entry := range list.entries {
+		switch v := entry.Value.(type) {
+		case map[string]any:
+			add(v)
+		case string:
+			files, err := l.find(ctx, list.dir, v)
+			if err == nil && len(files) == 0 {
+				err = l.missing(handler, entry.Pos, "values", v)
+			}
+			errs = append(errs, asErrors(err, entry.Pos, ""))
+			for _, file := range files {
+				m, err := l.stateValuesFile(ctx, file, list, out)
+				if err != nil {
+					errs = append(errs, asErrors(err, entry.Pos, ""))
+					continue
+				}
+				add(m)
+			}
+		default:
+			errs = append(errs, mistake(entry.Pos, "", fmt.Errorf("expected a path or a map of values, found a %T", v)))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// stateValuesFile reads one file of a list. Under the strategy fallback its
+// template also sees what earlier files of the list gave.
+func (l *loader) stateValuesFile(ctx context.Context, file string, list valuesList, earlier map[string]any) (map[string]any, error) {
+	if strings.HasSuffix(file, ".hcl") {
+		return nil, fmt.Errorf("%s: values in HCL are not supported yet", file)
+	}
+	e := list.env
+	merged := e.merged()
+	if list.strategy == strategyFallback {
+		merged = values.Override(earlier, merged)
+	}
+	text, at, err := l.read(ctx, file, func() any { return e.data("", merged) })
+	if err != nil {
+		return nil, err
+	}
+	return schema.Map(text, at)
+}
+
+// read reads a file and renders it when its name says so.
+func (l *loader) read(ctx context.Context, file string, data func() any) ([]byte, schema.Locate, error) {
+	text, err := readBounded(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	if filepath.Ext(file) != ".gotmpl" {
+		return text, schema.InFile(file), nil
+	}
+	out, err := l.tmpl.Render(ctx, tmpl.Template{File: file, Dir: filepath.Dir(file), Text: text}, data())
+	if err != nil {
+		return nil, nil, err
+	}
+	return out.Bytes(), located(out), nil
+}
+
+func located(out *tmpl.Output) schema.Locate {
+	return func(line, col int) schema.Pos {
+		file, l, c := out.Position(line, col)
+		return schema.Pos{File: file, Line: l, Col: c}
+	}
+}
+
+func readBounded(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > schema.MaxBytes {
+		return nil, fmt.Errorf("reading %s: %w: more than %d bytes", file, schema.ErrTooLarge, schema.MaxBytes)
+	}
+	return os.ReadFile(file)
+}
+
+// find expands a path, glob or URL to local files.
+func (l *loader) find(ctx context.Context, dir, path string) ([]string, error) {
+	if source.IsRemote(path) {
+		local, err := l.fetch.Path(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		return values.Files("", local)
+	}
+	return values.Files(dir, path)
+}
+
+// missing does what the handler says about a file that is not there.
+func (l *loader) missing(handler values.Handler, pos schema.Pos, what, path string) error {
+	switch handler {
+	case values.MissingError:
+		return mistake(pos, "", fmt.Errorf("the %s file %s is not there", what, path))
+	case values.MissingWarn:
+		l.opts.Warn(fmt.Sprintf("%s: skipping the %s file %s, which is not there", posOf(pos), what, path))
+		return nil
+	case values.MissingInfo, values.MissingDebug:
+		return nil
+	default:
+		return mistake(pos, "", fmt.Errorf("missingFileHandler %q is unknown", handler))
+	}
+}

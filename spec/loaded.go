@@ -1,0 +1,76 @@
+package spec
+
+import (
+	"context"
+
+	"github.com/flotilla-sh/flotilla/spec/schema"
+)
+
+// loaded is what a Spec keeps of its loading: how to read the values of its
+// releases, and how its files were reached. It never changes after Load and is
+// shared by the copies that Bind makes.
+type loaded struct {
+	loader   *loader
+	files    []fileExtra    // as Spec.Files
+	releases []releaseExtra // as Spec.Releases
+	partial  bool           // nested files were left out because of the selectors of the run
+}
+
+type fileExtra struct {
+	file      *stateFile
+	selectors []Selector // explicit ones in effect, if explicit is set
+	explicit  bool
+	chain     []Selector // explicit selectors on the way to the file
+}
+
+type releaseExtra struct {
+	raw       *schema.Release // rendered, overrides applied
+	namespace string          // as the state says, before Bind
+	context   string
+}
+
+// newFile makes the exported form of a loaded file.
+func (l *loader) newFile(f *stateFile, n nested) File {
+	repositories := make([]Repository, 0, len(f.state.Repositories))
+	for _, r := range f.state.Repositories {
+		repositories = append(repositories, l.repository(f, r))
+	}
+	e := f.env.view()
+	merged := f.env.merged()
+	return File{
+		Path: f.path, Dir: f.dir, Parent: -1,
+		KubeContext:  f.state.KubeContext,
+		Environment:  Environment{Name: e.Name, KubeContext: e.KubeContext, Values: merged},
+		Values:       merged,
+		Repositories: repositories,
+		Hooks:        hooks(f.state.Hooks),
+		APIVersions:  f.state.APIVersions,
+		KubeVersion:  f.state.KubeVersion,
+	}
+}
+
+// addReleases renders the releases of a file and appends them to the Spec.
+func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error {
+	c := &converter{loader: l, file: f, index: file, data: l.releaseTemplateData(f)}
+	for i := range l.spec.Files[file].Repositories {
+		c.repositories = append(c.repositories, &l.spec.Files[file].Repositories[i])
+	}
+	for i := range f.state.Releases {
+		c.add(ctx, &f.state.Releases[i])
+	}
+	c.resolveNeeds()
+	if err := c.join(); err != nil {
+		return err
+	}
+	state, err := stateYAML(f, c.raw, f.env.merged())
+	if err != nil {
+		return err
+	}
+	l.spec.Files[file].State = state
+	for i, r := range c.releases {
+		r.Index = len(l.spec.Releases)
+		l.spec.Releases = append(l.spec.Releases, r)
+		l.spec.loaded.releases = append(l.spec.loaded.releases, releaseExtra{raw: c.raw[i], namespace: r.ID.Namespace, context: r.ID.Context})
+	}
+	return nil
+}
