@@ -75,7 +75,7 @@ func (g *graph) targets(r Release, id ReleaseID) []int {
 
 // undefined is the error for a need that no release answers.
 func (g *graph) undefined(r Release, n Need, partial bool) error {
-	err := fmt.Errorf("release %q needs %q, which is not defined", r.ID, n.ID)
+	err := fmt.Errorf("release %q needs %q, but no release named %q with that namespace and context is defined", r.ID, n.ID, n.ID.Name)
 	var like []string
 	for _, other := range g.all {
 		if other.ID.Name == n.ID.Name {

@@ -26,6 +26,8 @@ func inheritsHas(names []string, name string) bool { return slices.Contains(name
 func (l *loader) visitChildren(ctx context.Context, f *stateFile, n nested) (children, before []int, err error) {
 	var errs []error
 	after := n.after
+	var expanded []schema.Nested
+	defer func() { f.state.Helmfiles = expanded }()
 	for i, entry := range f.state.Helmfiles {
 		field := fmt.Sprintf("helmfiles[%d]", i)
 		child, skip, err := l.child(f, entry, n)
@@ -35,6 +37,7 @@ func (l *loader) visitChildren(ctx context.Context, f *stateFile, n nested) (chi
 		}
 		if skip {
 			l.spec.loaded.partial = true
+			expanded = append(expanded, entry)
 			continue
 		}
 		paths, err := l.childPaths(ctx, f, entry)
@@ -42,6 +45,7 @@ func (l *loader) visitChildren(ctx context.Context, f *stateFile, n nested) (chi
 			errs = append(errs, asErrors(err, entry.Pos, field))
 			continue
 		}
+		expanded = append(expanded, expand(f, entry, paths)...)
 		for _, path := range paths {
 			child.after = after
 			got, err := l.visit(ctx, path, child)
@@ -111,6 +115,23 @@ func (l *loader) childPaths(ctx context.Context, f *stateFile, entry schema.Nest
 		return nil, err
 	}
 	return nil, l.missing(handler, entry.Pos, "state", entry.Path)
+}
+
+// expand makes an entry for each path that one with a pattern matched, as
+// "build" shows them.
+func expand(f *stateFile, entry schema.Nested, paths []string) []schema.Nested {
+	if source.IsRemote(entry.Path) || filepath.IsAbs(entry.Path) {
+		return []schema.Nested{entry}
+	}
+	var out []schema.Nested
+	for _, path := range paths {
+		one := entry
+		if rel, err := filepath.Rel(f.dir, path); err == nil {
+			one.Path = rel
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // inheritConfig gives a nested file what its entry inherits from the parent.
