@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"helm.sh/helm/v4/pkg/action"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// ErrNoRevision: the revision to go back to is not in the history.
+var ErrNoRevision = errors.New("revision is not in the history")
+
+// ErrNotUninstalled: records are removed only of a release that is uninstalled.
+var ErrNotUninstalled = errors.New("the release is not uninstalled")
+
+// Install makes want the first deployed revision of r, which is absent or has
+// only history left. A failure, or a cancelled ctx, leaves a failed record. The
+// error is a *state.OperationError where objects or hooks did not become ready.
+func (e *Engine) Install(ctx context.Context, r spec.Release, want *state.Revision) error {
+	o, err := e.begin(ctx, r)
+	if err != nil {
+		return fmt.Errorf("installing %s: %w", r.ID, err)
+	}
+	return o.run("installing", func() error { return o.install(ctx, want) })
+}
+
+func (o *operation) install(ctx context.Context, want *state.Revision) error {
+	options := o.release.Options
+	frozen, err := o.freeze(state.Release{}, want)
+	if err != nil {
+		return err
+	}
+	if err := o.finishUninstall(); err != nil {
+		return err
+	}
+	if options.CreateNamespace {
+		if err := o.createNamespace(ctx); err != nil {
+			return err
+		}
+	}
+	in := action.NewInstall(o.config)
+	in.ReleaseName, in.Namespace = o.release.ID.Name, o.release.ID.Namespace
+	in.Replace = true // only history may be there: Helm refuses anything else
+	in.ServerSideApply = options.ServerSide != "false"
+	in.ForceReplace, in.ForceConflicts = options.ForceReplace, options.ForceConflicts
+	in.TakeOwnership = options.TakeOwnership
+	in.DisableHooks, in.SkipCRDs = options.DisableHooks, options.SkipCRDs
+	in.WaitStrategy, in.WaitForJobs = strategy(options), options.WaitForJobs
+	in.Timeout = timeoutOf(options.Timeout)
+	in.Description, in.Labels = options.Description, want.Labels
+	in.DisableOpenAPIValidation = true // see client.Build
+	_, err = in.RunWithContext(context.Background(), frozen, copyMap(want.Values))
+	return err
+}
+
+// finishUninstall lets a release be installed whose uninstall was broken off.
+func (o *operation) finishUninstall() error {
+	last, err := o.records.last()
+	if err != nil || last == nil || last.Info.Status != rcommon.StatusUninstalling {
+		return err
+	}
+	last.SetStatus(rcommon.StatusUninstalled, "Uninstallation was interrupted")
+	return o.records.Update(recordKey(last.Name, last.Version), last)
+}
+
+// Upgrade makes want the next revision of r. have is what the caller decided
+// on: ErrStale tells that it moved. A newest record that is pending is marked as
+// failed first; one that failed is upgraded as helm upgrade --install does. A
+// failure, or a cancelled ctx, leaves a failed record.
+func (e *Engine) Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error {
+	o, err := e.begin(ctx, r)
+	if err != nil {
+		return fmt.Errorf("upgrading %s: %w", r.ID, err)
+	}
+	return o.run("upgrading", func() error { return o.upgrade(have, want) })
+}
+
+func (o *operation) upgrade(have state.Release, want *state.Revision) error {
+	options := o.release.Options
+	if err := o.expect(have); err != nil {
+		return err
+	}
+	frozen, err := o.freeze(have, want)
+	if err != nil {
+		return err
+	}
+	up := action.NewUpgrade(o.config)
+	up.Namespace = o.release.ID.Namespace
+	up.ResetValues = true // want.Values are complete: nothing may be merged in
+	up.ServerSideApply = serverSide(options)
+	up.ForceReplace, up.ForceConflicts = options.ForceReplace, options.ForceConflicts
+	up.TakeOwnership, up.CleanupOnFail = options.TakeOwnership, options.CleanupOnFail
+	up.DisableHooks = options.DisableHooks
+	up.WaitStrategy, up.WaitForJobs = strategy(options), options.WaitForJobs
+	up.Timeout, up.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
+	up.Description, up.Labels = options.Description, want.Labels
+	up.DisableOpenAPIValidation = true // see client.Build
+	_, err = up.RunWithContext(context.Background(), o.release.ID.Name, frozen, copyMap(want.Values))
+	return err
+}
+
+// Rollback makes a new revision out of to, which must still be in the history.
+// A release that was uninstalled with its history kept comes back this way. A
+// newest record that is pending is marked as failed first.
+func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision) error {
+	o, err := e.begin(ctx, r)
+	if err != nil {
+		return fmt.Errorf("rolling back %s: %w", r.ID, err)
+	}
+	return o.run("rolling back", func() error { return o.rollback(to) })
+}
+
+func (o *operation) rollback(to *state.Revision) error {
+	options := o.release.Options
+	if err := o.records.unlock(); err != nil {
+		return err
+	}
+	if _, err := o.records.Get(recordKey(o.release.ID.Name, to.Number)); err != nil {
+		return fmt.Errorf("%w: %d: %w", ErrNoRevision, to.Number, err)
+	}
+	back := action.NewRollback(o.config)
+	back.Version = to.Number
+	back.ServerSideApply = serverSide(options)
+	back.ForceReplace, back.ForceConflicts = options.ForceReplace, options.ForceConflicts
+	back.CleanupOnFail, back.DisableHooks = options.CleanupOnFail, options.DisableHooks
+	back.WaitStrategy, back.WaitForJobs = strategy(options), options.WaitForJobs
+	back.Timeout, back.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
+	return back.Run(o.release.ID.Name)
+}
+
+// Uninstall removes the objects of r and keeps its history, so that Rollback
+// can restore it. A release that is not there is uninstalled already. A failure
+// before all objects are deleted, or a cancelled ctx, leaves a failed record.
+func (e *Engine) Uninstall(ctx context.Context, r spec.Release) error {
+	o, err := e.begin(ctx, r)
+	if err != nil {
+		return fmt.Errorf("uninstalling %s: %w", r.ID, err)
+	}
+	return o.run("uninstalling", o.uninstall)
+}
+
+func (o *operation) uninstall() error {
+	last, err := o.records.last()
+	if err != nil {
+		return err
+	}
+	if last == nil || last.Info.Status == rcommon.StatusUninstalled {
+		return nil
+	}
+	options := o.release.Options
+	un := action.NewUninstall(o.config)
+	un.KeepHistory = true
+	un.DisableHooks = options.DisableHooks
+	un.DeletionPropagation = options.Cascade
+	un.WaitStrategy = strategy(spec.Options{Wait: options.DeleteWait})
+	un.Timeout = timeoutOf(options.DeleteTimeout)
+	_, err = un.Run(o.release.ID.Name)
+	if err == nil {
+		return nil
+	}
+	if reasons := o.client.deleteErrs; len(reasons) > 0 {
+		err = fmt.Errorf("%w: %w", err, errors.Join(reasons...))
+	}
+	return errors.Join(err, o.reopen(err))
+}
+
+// reopen marks a release as failed whose uninstall did not get to its end. Helm
+// would leave it uninstalling, which neither upgrade nor rollback expects.
+func (o *operation) reopen(cause error) error {
+	last, err := o.records.last()
+	if err != nil || last == nil || last.Info.Status != rcommon.StatusUninstalling {
+		return err
+	}
+	return o.records.fail(last, fmt.Sprintf("Uninstall failed: %v", cause))
+}
+
+// Forget removes the history of a release that is uninstalled. A release
+// without records is forgotten already.
+func (e *Engine) Forget(ctx context.Context, r spec.Release) error {
+	if err := e.forget(ctx, r); err != nil {
+		return fmt.Errorf("removing the records of %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func (e *Engine) forget(ctx context.Context, r spec.Release) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	to, err := e.target(r.ID)
+	if err != nil {
+		return err
+	}
+	records, err := e.records(ctx, to, r.ID)
+	if err != nil {
+		return err
+	}
+	all, err := records.all()
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	if last := all[len(all)-1]; last.Info.Status != rcommon.StatusUninstalled {
+		return fmt.Errorf("%w: revision %d is %s", ErrNotUninstalled, last.Version, last.Info.Status)
+	}
+	// Oldest first: as long as one is left, the newest says uninstalled.
+	for _, r := range all {
+		if _, err := records.Delete(recordKey(r.Name, r.Version)); err != nil {
+			return fmt.Errorf("revision %d: %w", r.Version, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+// Package engine is Helm, adapted: it renders charts and installs, upgrades,
+// rolls back and uninstalls releases through Helm's own actions.
+//
+// # Decisions
+//
+// What Render gave is what Install and Upgrade store and apply, byte for byte,
+// without rendering again. The action gets a frozen chart whose templates only
+// print the reviewed documents, and the storage driver puts the real chart back
+// into the record that it writes; a record that differs from what was reviewed
+// is refused before anything is applied. A post-renderer that replays a stream
+// was rejected: Helm writes the YAML of post-rendered documents anew.
+//
+// Nothing that Helm made is shared between operations: each has its own
+// Configuration, chart and client. Shared are the connection, discovery and
+// mapper of state/cluster, which are made for it.
+//
+// Operations run to their end on a background context and are cancelled only
+// through their waits and between groups of objects. A cancelled operation
+// therefore leaves a failed record and no goroutine. Helm's own
+// rollback-on-failure is never used: undoing is the executor's.
+package engine
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v4/pkg/kube"
+
+	"github.com/flotilla-sh/flotilla/engine/chart"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state/cluster"
+)
+
+// Charts brings charts. *chart.Store is one.
+type Charts interface {
+	Get(ctx context.Context, ref spec.Chart) (*chart.Chart, error)
+	Open(digest string) (*chart.Chart, error)
+}
+
+var _ Charts = (*chart.Store)(nil)
+
+// Options are what an Engine works with. Charts is always needed, Clusters for
+// everything but offline rendering and linting.
+type Options struct {
+	Charts   Charts
+	Clusters func(context string) (*cluster.Cluster, error)
+	Log      *slog.Logger // nil: nothing is logged
+	// HookLogs receives the container logs of hooks that ask for it with
+	// helm.sh/hook-output-log-policy; nil: they are dropped.
+	HookLogs func(id spec.ReleaseID, pod, container string) io.Writer
+	// Driver is where release records are kept, as HELM_DRIVER says it: secret
+	// or configmap; empty: secret. Helm's other drivers are not supported.
+	Driver string
+	// Concurrency bounds the requests that one operation has under way while
+	// it applies objects; zero: 10.
+	Concurrency int
+}
+
+// Engine performs operations on releases. It is safe for concurrent use; the
+// caller sees to it that one release has one operation at a time.
+type Engine struct {
+	opts Options
+	log  *slog.Logger
+
+	mu       sync.Mutex
+	clusters map[string]*target
+}
+
+// claimFieldManager makes us one field manager with the helm CLI. Helm would
+// otherwise take the name of our binary and conflict with every release that
+// was installed by the CLI.
+var claimFieldManager = sync.OnceFunc(func() { kube.ManagedFieldsManager = "helm" })
+
+// New makes an Engine. It contacts nothing.
+func New(opts Options) *Engine {
+	claimFieldManager()
+	log := opts.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 10
+	}
+	return &Engine{opts: opts, log: log, clusters: map[string]*target{}}
+}
+
+// Helm's own defaults: helm.sh/helm/v4/pkg/cmd, flags --timeout of upgrade and
+// uninstall.
+const defaultTimeout = 300 * time.Second
+
+func timeoutOf(d time.Duration) time.Duration {
+	if d <= 0 {
+		return defaultTimeout
+	}
+	return d
+}

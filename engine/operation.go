@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/kube"
+	"helm.sh/helm/v4/pkg/storage"
+
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// ErrStale: the release's records are not what the caller saw when it decided
+// on the operation. Nothing has been changed.
+var ErrStale = errors.New("the release has changed since it was looked at")
+
+// operation is one action on one release, with everything that Helm must not
+// share between two of them.
+type operation struct {
+	engine  *Engine
+	release spec.Release
+	config  *action.Configuration
+	client  *client
+	records *records
+	to      *target
+}
+
+// begin refuses a context that is already cancelled, before anything is written.
+func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	to, err := e.target(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	caps, err := to.caps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := e.records(ctx, to, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	getter := to.Getter(r.ID.Namespace)
+	log := e.log.With("release", r.ID.String()).Handler()
+	base := kube.New(getter)
+	base.Namespace = r.ID.Namespace
+	base.SetLogger(log)
+	c := &client{Client: base, ctx: ctx, to: to, limit: e.opts.Concurrency}
+
+	config := action.NewConfiguration(action.ConfigurationSetLogger(log))
+	config.RESTClientGetter = getter
+	config.KubeClient = c
+	config.Capabilities = caps
+	config.Releases = storage.Init(records)
+	config.Releases.SetLogger(log)
+	config.Releases.MaxHistory = r.Options.HistoryMax
+	config.HookOutputFunc = func(_, pod, container string) io.Writer {
+		if e.opts.HookLogs == nil {
+			return io.Discard
+		}
+		return e.opts.HookLogs(r.ID, pod, container)
+	}
+	return &operation{engine: e, release: r, config: config, client: c, records: records, to: to}, nil
+}
+
+// run performs act and turns its error into one for people. doing is the
+// gerund of the operation.
+func (o *operation) run(doing string, act func() error) error {
+	err := act()
+	if err == nil {
+		return nil
+	}
+	if settleErr := o.records.settle(err); settleErr != nil {
+		err = errors.Join(err, fmt.Errorf("marking its record as failed: %w", settleErr))
+	}
+	err = fmt.Errorf("%s %s: %w", doing, o.release.ID, o.explain(err))
+	if troubles := o.client.found(); len(troubles) > 0 {
+		return &state.OperationError{Err: err, Troubles: troubles}
+	}
+	return err
+}
+
+// freeze makes Helm store and apply exactly want, and store the chart that it
+// was rendered from.
+func (o *operation) freeze(have state.Release, want *state.Revision) (*chartv2.Chart, error) {
+	source, err := o.engine.opts.Charts.Open(want.Chart.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("opening chart %s %s: %w", want.Chart.Name, want.Chart.Version, err)
+	}
+	real, err := source.Load()
+	if err != nil {
+		return nil, err
+	}
+	in := RenderInput{Release: o.release, Have: have}
+	if _, err := o.engine.prepare(o.client.ctx, real, preparation{in: in, values: want.Values, to: o.to}); err != nil {
+		return nil, err
+	}
+	frozen, err := freeze(real.Metadata, want)
+	if err != nil {
+		return nil, err
+	}
+	o.records.frozen, o.records.real, o.records.want = frozen, real, want
+	return frozen, nil
+}
+
+// expect makes sure that the newest record is the one that the caller saw, and
+// unlocks it if an operation that died left it pending. A pending record that
+// the caller did not see belongs to somebody who is at work now.
+func (o *operation) expect(have state.Release) error {
+	last, err := o.records.last()
+	if err != nil {
+		return err
+	}
+	seen := have.Last()
+	switch {
+	case last == nil && seen == nil:
+		return nil
+	case last == nil:
+		return fmt.Errorf("%w: revision %d is gone", ErrStale, seen.Number)
+	case seen == nil:
+		return fmt.Errorf("%w: revision %d (%s) appeared", ErrStale, last.Version, last.Info.Status)
+	case last.Version != seen.Number || last.Info.Status.String() != string(seen.Status):
+		return fmt.Errorf("%w: it was at revision %d (%s) and is at %d (%s)",
+			ErrStale, seen.Number, seen.Status, last.Version, last.Info.Status)
+	}
+	return o.records.unlock()
+}
+
+// strategy says what is waited for beside hooks.
+func strategy(options spec.Options) kube.WaitStrategy {
+	// As in Helm, which cannot know of a failure it does not wait for.
+	if options.Wait || options.WaitForJobs || options.RollbackOnFailure {
+		return kube.StatusWatcherStrategy
+	}
+	return kube.HookOnlyStrategy
+}
+
+func serverSide(options spec.Options) string {
+	if options.ServerSide == "" {
+		return "auto"
+	}
+	return options.ServerSide
+}
+
+// found gives what was noted about objects at fault.
+func (c *client) found() []state.Trouble {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.troubles
+}
+
+// investigate asks the cluster about objects at fault. The time of the
+// operation is over by then, so it has a little of its own.
+func (c *client) investigate(faults []state.Trouble) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
+	defer cancel()
+	var asking sync.WaitGroup
+	slots := make(chan struct{}, c.limit)
+	for i := range faults {
+		slots <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-slots }()
+			known := c.to.Trouble(ctx, faults[i].Object)
+			if known.Message == "" {
+				known.Message = faults[i].Message
+			}
+			faults[i] = known
+		})
+	}
+	asking.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.troubles = append(c.troubles, faults...)
+}

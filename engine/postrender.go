@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/cli"
+	"helm.sh/helm/v4/pkg/postrenderer"
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+	"sigs.k8s.io/kustomize/kyaml/kio"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// ErrPostRenderer: the post-renderer could not be run, or what it gave cannot
+// be used.
+var ErrPostRenderer = errors.New("post-renderer")
+
+// sourceAnnotation carries the template's path through a post-renderer. The
+// name is Helm's (pkg/action/action.go), because post-renderers may know it.
+const sourceAnnotation = "postrenderer.helm.sh/postrender-filename"
+
+// postRender sends all documents, hooks included, as one stream through the
+// release's post-renderer, which is Helm 4's way by default.
+func postRender(ctx context.Context, options spec.Options, files map[string]string) (map[string]string, error) {
+	if options.PostRenderer == "" {
+		return files, nil
+	}
+	in, err := merge(files)
+	if err != nil {
+		return nil, err
+	}
+	out, err := runPostRenderer(ctx, options, in)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrPostRenderer, options.PostRenderer, err)
+	}
+	rendered, err := split(out)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: parsing its output: %w", ErrPostRenderer, options.PostRenderer, err)
+	}
+	return rendered, nil
+}
+
+func merge(files map[string]string) (string, error) {
+	var all []*kyaml.RNode
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasPrefix(path.Base(name), "_") {
+			continue
+		}
+		docs := releaseutil.SplitManifests(files[name])
+		keys := slices.Collect(maps.Keys(docs))
+		slices.SortFunc(keys, func(a, b string) int {
+			order := releaseutil.BySplitManifestsOrder{a, b}
+			if order.Less(0, 1) {
+				return -1
+			}
+			return 1
+		})
+		for _, key := range keys {
+			nodes, err := kio.ParseAll(docs[key])
+			if err != nil {
+				return "", fmt.Errorf("parsing %s: %w", name, err)
+			}
+			for _, node := range nodes {
+				if err := node.PipeE(kyaml.SetAnnotation(sourceAnnotation, name)); err != nil {
+					return "", fmt.Errorf("annotating %s: %w", name, err)
+				}
+			}
+			all = append(all, nodes...)
+		}
+	}
+	return kio.StringAll(all)
+}
+
+// split gives each document back to the file that it came from. New documents
+// get the names that Helm gives them.
+func split(stream string) (map[string]string, error) {
+	nodes, err := kio.ParseAll(stream)
+	if err != nil {
+		return nil, err
+	}
+	byFile := map[string][]*kyaml.RNode{}
+	for i, node := range nodes {
+		name := node.GetAnnotations()[sourceAnnotation]
+		if name == "" {
+			name = fmt.Sprintf("generated-by-postrender-%d.yaml", i)
+		}
+		if err := node.PipeE(kyaml.ClearAnnotation(sourceAnnotation)); err != nil {
+			return nil, fmt.Errorf("document %d: %w", i, err)
+		}
+		byFile[name] = append(byFile[name], node)
+	}
+	files := make(map[string]string, len(byFile))
+	for name, docs := range byFile {
+		if files[name], err = kio.StringAll(docs); err != nil {
+			return nil, fmt.Errorf("writing %s: %w", name, err)
+		}
+	}
+	return files, nil
+}
+
+// runPostRenderer starts a Helm 4 plugin of that name or, as Helm 3 did, an
+// executable. A path is always an executable.
+func runPostRenderer(ctx context.Context, options spec.Options, in string) (string, error) {
+	name, args := options.PostRenderer, options.PostRendererArgs
+	if !strings.ContainsAny(name, `/\`) {
+		plugin, err := postrenderer.NewPostRendererPlugin(cli.New(), name, args...)
+		if err == nil {
+			out, err := plugin.Run(bytes.NewBufferString(in))
+			if err != nil {
+				return "", err
+			}
+			return out.String(), nil
+		}
+		if _, lookErr := exec.LookPath(name); lookErr != nil {
+			return "", fmt.Errorf("neither a plugin (%w) nor a program: %w", err, lookErr)
+		}
+	}
+	return runProgram(ctx, exec.CommandContext(ctx, name, args...), in)
+}
+
+func runProgram(ctx context.Context, cmd *exec.Cmd, in string) (string, error) {
+	var out, complaints bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &out, &complaints
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", fmt.Errorf("running it: %w: %s", err, lastLines(complaints.String(), 10))
+	}
+	if strings.TrimSpace(out.String()) == "" {
+		return "", errors.New("it gave no output")
+	}
+	return out.String(), nil
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
