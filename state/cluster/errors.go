@@ -34,14 +34,15 @@ type Access struct {
 	Namespace string
 }
 
-// Forbidden is a request that the user's roles do not allow.
+// Forbidden is a request that the API server refused to this user.
 type Forbidden struct {
 	Access
 	Context string
 	Err     error // the server's answer
 }
 
-// Error says what is missing and how to look at it.
+// Error says what was refused and how to look at it. It does not say that a
+// role is missing: quotas and admission refuse with the same answer.
 func (f *Forbidden) Error() string {
 	where, scope := "in all namespaces", "--all-namespaces"
 	if f.Namespace != "" {
@@ -51,8 +52,8 @@ func (f *Forbidden) Error() string {
 		where, scope = "of the cluster", ""
 	}
 	check := strings.Join(strings.Fields("kubectl auth can-i "+f.Verb+" "+f.Resource+" "+scope), " ")
-	return fmt.Sprintf("context %s: not allowed to %s %s %s: have a role bound that allows it (%s --context %s): %v",
-		f.Context, f.Verb, f.Resource, where, check, f.Context, f.Err)
+	return fmt.Sprintf("context %s: not allowed to %s %s %s: %v; see whether a role is missing: %s --context %s",
+		f.Context, f.Verb, f.Resource, where, f.Err, check, f.Context)
 }
 
 // Is makes a Forbidden match ErrForbidden.
