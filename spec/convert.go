@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
 	"github.com/flotilla-sh/flotilla/spec/source"
+	"github.com/flotilla-sh/flotilla/spec/tmpl"
 	"github.com/flotilla-sh/flotilla/spec/values"
 )
 
@@ -20,6 +20,7 @@ type converter struct {
 	file         *stateFile
 	index        int // of the file in the Spec
 	data         releaseData
+	texts        *tmpl.Session
 	repositories []*Repository
 
 	raw      []*schema.Release
@@ -37,7 +38,7 @@ func (c *converter) fail(pos schema.Pos, field string, err error) {
 }
 
 // add makes one release: inheritance, defaults, templates, overrides.
-func (c *converter) add(ctx context.Context, in *schema.Release) {
+func (c *converter) add(in *schema.Release) {
 	st := &c.file.state
 	own := *in
 	own.Inherit = withDefaultInherit(in.Inherit, st.DefaultInherit, in.Pos)
@@ -59,7 +60,7 @@ func (c *converter) add(ctx context.Context, in *schema.Release) {
 	if r.KubeVersion == "" {
 		r.KubeVersion = st.KubeVersion
 	}
-	rendered, err := c.loader.renderRelease(ctx, c.file, &r, c.data)
+	rendered, err := renderRelease(c.texts, c.file.path, &r, c.data)
 	if err != nil {
 		c.fail(in.Pos, "releases."+in.Name, err)
 		return

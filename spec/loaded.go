@@ -51,12 +51,16 @@ func (l *loader) newFile(f *stateFile, n nested) File {
 
 // addReleases renders the releases of a file and appends them to the Spec.
 func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error {
-	c := &converter{loader: l, file: f, index: file, data: l.releaseTemplateData(f)}
+	texts, err := l.tmpl.Session(ctx, f.dir)
+	if err != nil {
+		return err
+	}
+	c := &converter{loader: l, file: f, index: file, data: l.releaseTemplateData(f), texts: texts}
 	for i := range l.spec.Files[file].Repositories {
 		c.repositories = append(c.repositories, &l.spec.Files[file].Repositories[i])
 	}
 	for i := range f.state.Releases {
-		c.add(ctx, &f.state.Releases[i])
+		c.add(&f.state.Releases[i])
 	}
 	c.resolveNeeds()
 	if err := c.join(); err != nil {

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -42,14 +41,14 @@ type releaseData struct {
 
 // renderRelease renders the fields of a release that may be templates. They
 // may refer to each other, so it is repeated until a fixed point.
-func (l *loader) renderRelease(ctx context.Context, f *stateFile, base *schema.Release, data releaseData) (*schema.Release, error) {
+func renderRelease(texts *tmpl.Session, path string, base *schema.Release, data releaseData) (*schema.Release, error) {
 	last := base
 	for range maxRounds {
 		data.Release = releaseView{
 			Name: last.Name, Namespace: last.Namespace, Labels: last.Labels,
 			Chart: last.Chart, ChartVersion: last.Version, KubeContext: last.KubeContext,
 		}
-		r := &fieldRenderer{ctx: ctx, loader: l, file: f, data: data}
+		r := &fieldRenderer{texts: texts, path: path, data: data}
 		next := r.release(base)
 		if err := errors.Join(r.errs...); err != nil {
 			return nil, err
@@ -64,13 +63,12 @@ func (l *loader) renderRelease(ctx context.Context, f *stateFile, base *schema.R
 
 // fieldRenderer renders the fields of one release in one round.
 type fieldRenderer struct {
-	ctx    context.Context
-	loader *loader
-	file   *stateFile
-	data   releaseData
-	pos    schema.Pos
-	name   string
-	errs   []error
+	texts *tmpl.Session
+	path  string // of the state file
+	data  releaseData
+	pos   schema.Pos
+	name  string
+	errs  []error
 }
 
 func (r *fieldRenderer) release(base *schema.Release) *schema.Release {
@@ -108,10 +106,10 @@ func (r *fieldRenderer) text(field, s string) string {
 	if !strings.Contains(s, "{{") {
 		return s
 	}
-	out, err := r.loader.tmpl.String(r.ctx, tmpl.Template{File: r.file.path, Dir: r.file.dir, Text: []byte(s)}, r.data)
+	out, err := r.texts.String(r.path, s, r.data)
 	if err != nil {
 		var at *tmpl.Error
-		if errors.As(err, &at) && at.File == r.file.path {
+		if errors.As(err, &at) && at.File == r.path {
 			err = at.Err // its line is one of the field, not of the file
 		}
 		r.errs = append(r.errs, mistake(r.pos, "releases."+r.name+"."+field, fmt.Errorf("%q: %w", s, err)))

@@ -52,12 +52,12 @@ type Renderer struct {
 // folder is a base template with the partials of one folder.
 type folder struct {
 	base  *template.Template
-	files []file // the parsed texts, by number; see templateName
+	files []source // the parsed texts, by number; see templateName
 	err   error
 }
 
-// file is a parsed text and the name that it has for the user.
-type file struct{ name, text string }
+// source is a parsed text and the name that it has for the user.
+type source struct{ name, text string }
 
 // New makes a Renderer.
 func New(opts Options) *Renderer {
@@ -127,7 +127,7 @@ func (r *Renderer) prepare(ctx context.Context, t Template) (*run, *template.Tem
 	}
 	run := &run{
 		ctx: ctx, opts: r.opts, dir: t.Dir,
-		files: append(slices.Clone(f.files), file{t.File, string(t.Text)}),
+		files: append(slices.Clone(f.files), source{t.File, string(t.Text)}),
 		first: max(t.Line, 1), depth: map[string]int{},
 	}
 	run.tmpl = base.Funcs(run.funcs())
@@ -180,7 +180,7 @@ func (r *Renderer) folder(dir string) *folder {
 			f.err = fmt.Errorf("reading a partial: %w", err)
 			return f
 		}
-		stub.files = append(stub.files, file{name, string(text)})
+		stub.files = append(stub.files, source{name, string(text)})
 		if _, err := f.base.New(templateName(stub.main())).Parse(string(text)); err != nil {
 			f.err = stub.place(err)
 			return f
@@ -206,8 +206,8 @@ type run struct {
 	opts  Options
 	dir   string
 	tmpl  *template.Template
-	files []file // the last one is the text to render
-	first int    // line of its file in which that text starts
+	files []source // the last one is the text to render
+	first int      // line of its file in which that text starts
 	depth map[string]int
 }
 
