@@ -20,9 +20,6 @@ func etcdArgs(s Settings) []string {
 		"--unsafe-no-fsync",
 		"--snapshot-count=100000",
 		"--quota-backend-bytes=1073741824",
-		"--heartbeat-interval=500",
-		"--election-timeout=5000",
-		"--initial-election-tick-advance=true",
 		"--logger=zap",
 		"--log-level=warn",
 	}
