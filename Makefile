@@ -26,7 +26,7 @@ help: ## Show this list
 
 .PHONY: build
 build: ## Build bin/flotilla
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flotilla ./cmd/flotilla
+	go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flotilla ./cmd/flotilla
 
 .PHONY: devcluster
 devcluster: ## Build bin/devcluster, a real control plane with simulated nodes (5 to 10 minutes the first time)

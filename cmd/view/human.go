@@ -190,7 +190,11 @@ func (h *human) Hook(event spec.HookEvent, name, line string) {
 }
 
 func (h *human) Warn(message string) {
-	h.print(h.paint(yellow, "Warning: ") + message + "\n")
+	h.always(h.paint(yellow, "Warning: ") + message + "\n")
+}
+
+func (h *human) Ask(question string) {
+	h.always(h.paint(bold, question) + " [y/n]: ")
 }
 
 // Error prints every joined error once, each on lines of its own.
@@ -203,7 +207,7 @@ func (h *human) Error(err error) {
 			b.WriteString(troubles(op.Troubles))
 		}
 	}
-	h.print(b.String())
+	h.always(b.String())
 }
 
 // flatten opens errors.Join, wherever it is not wrapped.
@@ -233,8 +237,15 @@ func troubles(list []state.Trouble) string {
 	return b.String()
 }
 
-// print writes progress above the live table, if there is one.
+// print writes progress.
 func (h *human) print(text string) {
+	if !h.streams.Quiet {
+		h.always(text)
+	}
+}
+
+// always writes above the live table, if there is one.
+func (h *human) always(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.live != nil {

@@ -198,6 +198,13 @@ func (v *jsonView) Warn(message string) {
 	}{v.header("warning"), message})
 }
 
+func (v *jsonView) Ask(question string) {
+	v.write(struct {
+		jsonHeader
+		Question string `json:"question"`
+	}{v.header("question"), question})
+}
+
 func (v *jsonView) Error(err error) {
 	for _, e := range flatten(err) {
 		v.write(struct {

@@ -24,6 +24,7 @@ type View interface {
 	Report(r executor.Report, mode plan.Mode)
 	Hook(event spec.HookEvent, name, line string)
 	Warn(message string)
+	Ask(question string)
 	Error(err error)
 }
 
@@ -39,6 +40,7 @@ type Streams struct {
 	Out   io.Writer
 	Err   io.Writer
 	Color bool
+	Quiet bool // no progress: results, warnings and errors only
 	Live  bool // Err is a terminal on which lines can be redrawn
 	Width func() (columns, rows int)
 }

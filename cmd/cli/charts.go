@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/engine/chart"
+)
+
+// fetches is how many charts or repositories are asked for at once.
+const fetches = 16
+
+type depsCmd struct{ needsFlags }
+
+// Run fetches every chart that the selected releases name, so that a later run
+// finds them in the cache, and lists what it got.
+func (c *depsCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	t := s.tools(f)
+	if err := t.hooks.prepare(ctx, f.releases); err != nil {
+		return err
+	}
+	charts := make([]*chart.Chart, len(f.releases))
+	errs := make([]error, len(f.releases))
+	each(len(f.releases), fetches, func(i int) {
+		r := f.releases[i]
+		if charts[i], errs[i] = t.charts.Get(ctx, r.Chart); errs[i] != nil {
+			errs[i] = fmt.Errorf("fetching the chart of %s: %w", r.ID, errs[i])
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return interrupted(ctx, err)
+	}
+	var rows [][]string
+	for i, r := range f.releases {
+		rows = append(rows, []string{r.ID.String(), charts[i].Name, charts[i].Version, charts[i].Digest})
+	}
+	view.Table(s.env.Streams.Out, []string{"RELEASE", "CHART", "VERSION", "DIGEST"}, rows)
+	return nil
+}
+
+type reposCmd struct{}
+
+// Run reads every declared repository once.
+func (c *reposCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.loadAll(ctx)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	repos := repositories(f.spec)
+	t := s.tools(f)
+	found := make([]int, len(repos))
+	errs := make([]error, len(repos))
+	each(len(repos), fetches, func(i int) { found[i], errs[i] = t.charts.Check(ctx, repos[i]) })
+	var rows [][]string
+	for i, r := range repos {
+		what := "ok"
+		switch {
+		case errs[i] != nil:
+			what = "failed"
+		case !r.OCI:
+			what = strconv.Itoa(found[i]) + " charts"
+		}
+		rows = append(rows, []string{r.Name, r.URL, what})
+	}
+	view.Table(s.env.Streams.Out, []string{"NAME", "URL", "RESULT"}, rows)
+	return interrupted(ctx, errors.Join(errs...))
+}
+
+// each calls do for 0 to n-1, at most limit at once, and waits for all.
+func each(n, limit int, do func(i int)) {
+	var group errgroup.Group
+	group.SetLimit(limit)
+	for i := range n {
+		group.Go(func() error {
+			do(i)
+			return nil
+		})
+	}
+	_ = group.Wait() // do keeps its own errors
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/engine"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+type lintCmd struct {
+	overlay
+	needsFlags
+}
+
+// Run checks charts with the values that each release gives them.
+func (c *lintCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.load(ctx, c.overlay, c.needsFlags)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	t := s.tools(f)
+	if err := t.hooks.prepare(ctx, f.releases); err != nil {
+		return err
+	}
+	messages := make([][]engine.LintMessage, len(f.releases))
+	errs := make([]error, len(f.releases))
+	each(len(f.releases), fetches, func(i int) { messages[i], errs[i] = t.lint(ctx, f, f.releases[i]) })
+	failed := 0
+	for i, r := range f.releases {
+		for _, m := range messages[i] {
+			if m.Severity == engine.SeverityError {
+				failed++
+			}
+			if err := view.Text(s.env.Streams.Out, fmt.Sprintf("%s: %s: %s: %s\n", r.ID, m.Severity, m.Path, m.Text)); err != nil {
+				return err
+			}
+		}
+	}
+	if failed > 0 {
+		errs = append(errs, fmt.Errorf("lint found %d errors", failed))
+	}
+	return interrupted(ctx, errors.Join(append(errs, t.hooks.global(ctx, spec.EventCleanup, nil))...))
+}
+
+func (t *tools) lint(ctx context.Context, f *fleet, r spec.Release) ([]engine.LintMessage, error) {
+	if !r.Installed {
+		return nil, nil
+	}
+	values, err := f.spec.ValuesOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return t.engine.Lint(ctx, r, values)
+}

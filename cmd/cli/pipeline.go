@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flotilla-sh/flotilla/engine"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// bind fills in the contexts and namespaces that the state files leave open.
+func (f *fleet) bind(t *tools) (*fleet, error) {
+	bound, err := f.spec.Bind(t.clusters.Resolve)
+	if err != nil {
+		return nil, err
+	}
+	b := &fleet{spec: bound}
+	for _, r := range f.releases {
+		b.releases = append(b.releases, bound.Releases[r.Index])
+	}
+	return b, nil
+}
+
+func (f *fleet) ids() []spec.ReleaseID {
+	ids := make([]spec.ReleaseID, 0, len(f.releases))
+	for _, r := range f.releases {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// observe reads the cluster once for all releases.
+func (t *tools) observe(ctx context.Context, f *fleet) (state.Snapshot, error) {
+	if len(f.releases) == 0 {
+		return state.Snapshot{}, nil
+	}
+	return t.clusters.Read(ctx, f.ids())
+}
+
+// desired renders what is wanted, on all cores. Every release that cannot be
+// rendered is reported, not just the first.
+func (t *tools) desired(ctx context.Context, f *fleet, have state.Snapshot, in engine.RenderInput) (map[spec.ReleaseID]*state.Revision, error) {
+	revisions := make([]*state.Revision, len(f.releases))
+	errs := make([]error, len(f.releases))
+	var group errgroup.Group
+	group.SetLimit(max(runtime.GOMAXPROCS(0), 2) * 2)
+	for i, r := range f.releases {
+		if !r.Installed {
+			continue
+		}
+		group.Go(func() error {
+			in := in
+			in.Release, in.Have = r, have[r.ID]
+			revisions[i], errs[i] = t.render(ctx, f, in)
+			return nil
+		})
+	}
+	_ = group.Wait() // errors are kept by release, so that they are told in order
+	if err := errors.Join(errs...); err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	want := make(map[spec.ReleaseID]*state.Revision, len(revisions))
+	for i, r := range f.releases {
+		if revisions[i] != nil {
+			want[r.ID] = revisions[i]
+		}
+	}
+	return want, nil
+}
+
+func (t *tools) render(ctx context.Context, f *fleet, in engine.RenderInput) (*state.Revision, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	values, err := f.spec.ValuesOf(ctx, in.Release)
+	if err != nil {
+		return nil, err
+	}
+	in.Values = values
+	return t.engine.Render(ctx, in)
+}
+
+// plan is the pipeline up to a plan: prepare hooks, one look at the cluster,
+// render, compare.
+func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Policy) (*plan.Plan, error) {
+	if err := t.hooks.prepare(ctx, f.releases); err != nil {
+		return nil, err
+	}
+	have, err := t.observe(ctx, f)
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	var want map[spec.ReleaseID]*state.Revision
+	if policy.Mode != plan.ModeDestroy {
+		if want, err = t.desired(ctx, f, have, engine.RenderInput{}); err != nil {
+			return nil, err
+		}
+	}
+	return plan.Build(plan.Input{
+		Releases: f.releases,
+		Files:    f.spec.Files,
+		Have:     have,
+		Want:     want,
+		Policy:   policy,
+		Now:      s.env.Now(),
+	})
+}
+
+func lines(p []byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for l := range bytes.Lines(p) {
+			if !yield(strings.TrimRight(string(l), "\r\n")) {
+				return
+			}
+		}
+	}
+}
+
+func truth(lookup func(string) (string, bool), name string) bool {
+	v, _ := lookup(name)
+	on, err := strconv.ParseBool(v)
+	return err == nil && on
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+type statusCmd struct {
+	format
+	needsFlags
+}
+
+type releaseStatus struct {
+	Context     string       `json:"context"`
+	Namespace   string       `json:"namespace"`
+	Name        string       `json:"name"`
+	Status      state.Status `json:"status"`
+	Revision    int          `json:"revision,omitempty"`
+	Chart       string       `json:"chart,omitempty"`
+	AppVersion  string       `json:"appVersion,omitempty"`
+	Updated     string       `json:"updated,omitempty"`
+	Description string       `json:"description,omitempty"`
+}
+
+const statusAbsent state.Status = "not installed"
+
+// Run shows what Helm's records say of the selected releases.
+func (c *statusCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	t := s.tools(f)
+	if f, err = f.bind(t); err != nil {
+		return err
+	}
+	have, err := t.observe(ctx, f)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	rows := make([]releaseStatus, 0, len(f.releases))
+	for _, r := range f.releases {
+		row := releaseStatus{Context: r.ID.Context, Namespace: r.ID.Namespace, Name: r.ID.Name, Status: statusAbsent}
+		if last := have[r.ID].Last(); last != nil {
+			row.Status, row.Revision = last.Status, last.Number
+			row.Chart, row.AppVersion = last.Chart.Name+"-"+last.Chart.Version, last.Chart.AppVersion
+			row.Updated, row.Description = last.Deployed.UTC().Format(time.RFC3339), last.Description
+		}
+		rows = append(rows, row)
+	}
+	if c.Output == view.FormatJSON {
+		return view.JSON(s.env.Streams.Out, rows)
+	}
+	cells := make([][]string, 0, len(rows))
+	for _, r := range rows {
+		revision := ""
+		if r.Revision > 0 {
+			revision = strconv.Itoa(r.Revision)
+		}
+		cells = append(cells, []string{r.Name, r.Namespace, string(r.Status), revision, r.Chart, r.AppVersion, r.Updated, r.Description})
+	}
+	view.Table(s.env.Streams.Out, []string{"NAME", "NAMESPACE", "STATUS", "REVISION", "CHART", "APP VERSION", "UPDATED", "DESCRIPTION"}, cells)
+	return nil
+}
