@@ -15,14 +15,15 @@ import (
 
 // diffFlags are the ways to show a plan.
 type diffFlags struct {
-	Context     int      `default:"-1" help:"Lines of context around a difference; -1 shows whole objects."`
-	Suppress    []string `sep:"none" placeholder:"KIND" help:"Kinds of objects not to show."`
-	ShowSecrets bool     `help:"Show the values of Secrets."`
-	NoHooks     bool     `help:"Do not compare chart hooks."`
+	Context           int      `default:"3" help:"Lines of context around a difference; -1 shows whole objects."`
+	SkipDiffOnInstall bool     `help:"Of releases that are not installed yet, list the objects without their content."`
+	Suppress          []string `sep:"none" placeholder:"KIND" help:"Kinds of objects not to show."`
+	ShowSecrets       bool     `help:"Show the values of Secrets."`
+	NoHooks           bool     `help:"Do not compare chart hooks."`
 }
 
 func (d diffFlags) show() view.PlanOptions {
-	return view.PlanOptions{Context: d.Context, Suppress: d.Suppress}
+	return view.PlanOptions{Context: d.Context, Suppress: d.Suppress, NamesOnInstall: d.SkipDiffOnInstall}
 }
 
 func (d diffFlags) compare() diff.Options {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -23,6 +24,10 @@ type Env struct {
 	Version Version
 	Abort   <-chan struct{} // closed by a second interrupt
 }
+
+// Terminal makes the streams of a process: colour and a live table where they
+// go to a terminal.
+func Terminal(out, err *os.File) view.Streams { return view.Terminal(out, err) }
 
 // Version says what was built.
 type Version struct {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/flotilla-sh/flotilla/cmd/cli"
-	"github.com/flotilla-sh/flotilla/cmd/view"
 )
 
 // version is set by the linker; a plain go install takes the module's.
@@ -22,11 +21,13 @@ var version string
 func main() { os.Exit(run()) }
 
 func run() int {
+	// Whoever reads our output may go away; that must not end a run in the middle.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, abort, stop := interruptible()
 	defer stop()
 	return cli.Run(ctx, os.Args[1:], cli.Env{
 		Stdin:   os.Stdin,
-		Streams: view.Terminal(os.Stdout, os.Stderr),
+		Streams: cli.Terminal(os.Stdout, os.Stderr),
 		Lookup:  os.LookupEnv,
 		Now:     time.Now,
 		Version: versions(),

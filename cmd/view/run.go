@@ -57,8 +57,7 @@ func (h *human) finished(e executor.Event) string {
 	case executor.OutcomeDone:
 		return fmt.Sprintf("%s %s %s %s\n", h.paint(green, "✓"), name, done, h.paint(dim, "("+elapsed(e.Elapsed)+")"))
 	case executor.OutcomeFailed, executor.OutcomeCancelled:
-		doing, _ := verbs(e.Step.Action)
-		text := fmt.Sprintf("%s %s %s %s: %s\n", h.paint(red, "✗"), doing, name, e.Outcome, oneLine(e.Err))
+		text := fmt.Sprintf("%s %s %s %s\n    %s\n", h.paint(red, "✗"), name, e.Outcome, h.paint(dim, "("+elapsed(e.Elapsed)+")"), oneLine(e.Err))
 		var op *state.OperationError
 		if errors.As(e.Err, &op) {
 			text += troubles(op.Troubles)
@@ -110,7 +109,7 @@ func (h *human) undone(x executor.Result) string {
 		text += fmt.Sprintf(": back to revision %d", x.Step.Before.Number)
 	}
 	if x.Err != nil {
-		text += " (" + oneLine(x.Err) + ")"
+		text += ", after " + oneLine(x.Err)
 	}
 	return text
 }

@@ -30,9 +30,10 @@ type View interface {
 
 // PlanOptions are the ways to show a plan.
 type PlanOptions struct {
-	Context  int      // lines around a difference; negative: all
-	Suppress []string // kinds whose objects are not shown
-	Brief    bool     // one line a release, no differences
+	Context        int      // lines around a difference; negative: all
+	Suppress       []string // kinds whose objects are not shown
+	Brief          bool     // one line a release, no differences
+	NamesOnInstall bool     // of a release that is not there yet, name the objects only
 }
 
 // Streams are where a view prints.
