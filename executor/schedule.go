@@ -83,7 +83,7 @@ func (s *schedule) run(ctx context.Context) []Result {
 		select {
 		case f := <-s.done:
 			s.running--
-			s.finish(f)
+			s.finish(ctx, f)
 		case <-interrupt:
 			s.stop("the run was interrupted")
 			interrupt = nil
@@ -150,7 +150,7 @@ func (s *schedule) begin(ctx context.Context, i int, group *errgroup.Group) {
 	})
 }
 
-func (s *schedule) finish(f finished) {
+func (s *schedule) finish(ctx context.Context, f finished) {
 	r := &s.results[s.nodes[f.node].step]
 	r.Elapsed, r.Err = f.elapsed, f.err
 	name := r.Step.Release.ID.String()
@@ -158,7 +158,7 @@ func (s *schedule) finish(f finished) {
 	case f.err == nil:
 		r.Outcome = OutcomeDone
 		s.release(f.node, "")
-	case errors.Is(f.err, context.Canceled) && s.stopped:
+	case cancelled(ctx, f.err):
 		r.Outcome = OutcomeCancelled
 		s.release(f.node, name+" was cancelled")
 	default:
@@ -170,6 +170,11 @@ func (s *schedule) finish(f finished) {
 	}
 	s.opts.Observe(Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
 		Outcome: r.Outcome, Err: r.Err, Elapsed: r.Elapsed})
+}
+
+// cancelled says whether an error is the interrupt's and not the step's own.
+func cancelled(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
 func (s *schedule) stop(because string) {

@@ -27,8 +27,13 @@ const (
 // Interrupt is the cause with which main cancels the context of a run.
 type Interrupt struct{ Signal os.Signal }
 
-// Error names the signal.
-func (i Interrupt) Error() string { return "interrupted by " + i.Signal.String() }
+// Error names the signal as a shell does.
+func (i Interrupt) Error() string {
+	if i.Signal == syscall.SIGTERM {
+		return "interrupted by SIGTERM"
+	}
+	return "interrupted"
+}
 
 // errTold marks an error that a view has already shown.
 var errTold = errors.New("already shown")
