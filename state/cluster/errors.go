@@ -63,11 +63,13 @@ func (f *Forbidden) Is(target error) bool { return target == ErrForbidden }
 func (f *Forbidden) Unwrap() error { return f.Err }
 
 // Explain names the cause of a failed request where a user can do something
-// about it: ErrUnreachable, ErrUnauthorized or a *Forbidden. What it does not
-// know, it gives back with the context's name. Nil stays nil.
+// about it: ErrUnreachable, ErrUnauthorized or a *Forbidden. Another answer of
+// the server gets the context's name; what is no answer of a server is given
+// back as it is. Nil stays nil.
 func (c *Cluster) Explain(err error, on Access) error {
 	var sent *url.Error
 	var dialled net.Error
+	var answered apierrors.APIStatus
 	switch {
 	case err == nil:
 		return nil
@@ -84,8 +86,10 @@ func (c *Cluster) Explain(err error, on Access) error {
 		return fmt.Errorf("context %s: %w at %s: %w", c.context, ErrUnreachable, c.Server(), sent.Err)
 	case errors.As(err, &dialled):
 		return fmt.Errorf("context %s: %w at %s: %w", c.context, ErrUnreachable, c.Server(), err)
-	default:
+	case errors.As(err, &answered):
 		return fmt.Errorf("context %s: %w", c.context, err)
+	default:
+		return err
 	}
 }
 
