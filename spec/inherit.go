@@ -38,7 +38,7 @@ func inherit(r *schema.Release, templates map[string]schema.Release, path []stri
 	return out, nil
 }
 
-// mergeRelease is schema.Merge for releases, with labels in a map of its own.
+// mergeRelease lays a release over another by the rules of inheritance.
 func mergeRelease(dst, src *schema.Release) { schema.Merge(dst, src, schema.AppendLists) }
 
 // leaveOut drops the fields that an entry of inherit excepts.

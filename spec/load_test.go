@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -282,6 +283,24 @@ releases:
 			t.Errorf("%s: error %v, want %q", s.Releases[i].ID, err, part)
 		}
 	}
+}
+
+func TestValuesOfIsSafeForConcurrentUse(t *testing.T) {
+	s := mustLoad(t, map[string]string{
+		"helmfile.yaml": "values: [{m: {a: 1}}]\n---\nreleases:\n- {name: r, chart: c, values: [v.yaml.gotmpl]}\n- {name: s, chart: c, values: [v.yaml.gotmpl]}\n",
+		"v.yaml.gotmpl": "{{ $_ := setValueAtPath \"m.b\" .Release.Name .Values }}b: {{ .Values.m.b }}\n",
+	}, LoadOptions{})
+	var group sync.WaitGroup
+	for i := range 16 {
+		r := s.Releases[i%2]
+		group.Go(func() {
+			got, err := s.ValuesOf(context.Background(), r)
+			if err != nil || got["b"] != r.ID.Name {
+				t.Errorf("%s: got %v, %v", r.ID, got, err)
+			}
+		})
+	}
+	group.Wait()
 }
 
 func FuzzLoad(f *testing.F) {
