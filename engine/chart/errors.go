@@ -78,6 +78,13 @@ var (
 	query    = regexp.MustCompile(`([?&][^=&\s]+)=[^&\s"]*`)
 )
 
+// redacted is an error of other people's code, which may quote URLs.
+type redacted struct{ err error }
+
+func (r redacted) Error() string { return redact(r.err.Error()) }
+
+func (r redacted) Unwrap() error { return r.err }
+
 // inner strips the URL that net/http puts around an error: it may carry
 // credentials, and the texts here name the repository already.
 func inner(err error) error {

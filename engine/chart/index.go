@@ -11,19 +11,7 @@ import (
 	"strings"
 
 	"helm.sh/helm/v4/pkg/repo/v1"
-	"sigs.k8s.io/yaml"
 )
-
-// index is what index.yaml says: the versions of each chart, newest first.
-type index map[string][]indexed
-
-// indexed is one version. The rest of an entry is not read: it is most of the
-// file, and the archive says it better.
-type indexed struct {
-	Version string   `json:"version"`
-	URLs    []string `json:"urls"`
-	Digest  string   `json:"digest"`
-}
 
 // fromIndex gets a chart of a chart repository.
 func (s *Store) fromIndex(ctx context.Context, src source) (content, error) {
@@ -71,9 +59,13 @@ func sha256Of(digest string) string {
 
 // find chooses the version that src asks for.
 func (x index) find(src source) (indexed, error) {
-	entries, ok := x[src.name]
+	decode, ok := x[src.name]
 	if !ok {
 		return indexed{}, x.missing(src)
+	}
+	entries, err := decode()
+	if err != nil {
+		return indexed{}, failFor(ErrUnreachable, err, "%s is not a chart repository: chart %q of its index.yaml cannot be read", src.repo, src.name)
 	}
 	versions := make([]string, len(entries))
 	for i, e := range entries {
@@ -120,7 +112,7 @@ func noVersion(src source, versions []string) error {
 
 // index gets the index of a repository, once per Store.
 func (s *Store) index(ctx context.Context, e endpoint) (index, error) {
-	return s.indexes.do(ctx, e, func(ctx context.Context) (index, error) {
+	return s.indexes.do(ctx, e.unnamed(), func(ctx context.Context) (index, error) {
 		key := keyOf("index", e.url, e.username)
 		copied, err := s.cachedIndex(key)
 		if err != nil {
@@ -191,29 +183,4 @@ func (s *Store) downloadIndex(ctx context.Context, e endpoint, key string, copie
 		return nil, err
 	}
 	return parsed, s.disk.write(indexFiles, key, slices.Concat(head, []byte("\n"), got.body))
-}
-
-func parseIndex(e endpoint, body []byte) (index, error) {
-	var file struct {
-		APIVersion string               `json:"apiVersion"`
-		Entries    map[string][]indexed `json:"entries"`
-	}
-	var err error
-	if json.Valid(body) {
-		err = json.Unmarshal(body, &file)
-	} else {
-		err = yaml.Unmarshal(body, &file)
-	}
-	if err != nil {
-		return nil, failFor(ErrUnreachable, err, "%s is not a chart repository: its index.yaml cannot be read", e)
-	}
-	if file.APIVersion == "" {
-		return nil, fail(ErrUnreachable, "%s is not a chart repository: its index.yaml has no apiVersion", e)
-	}
-	for name, entries := range file.Entries {
-		entries = slices.DeleteFunc(entries, func(i indexed) bool { return i.Version == "" || len(i.URLs) == 0 })
-		slices.SortStableFunc(entries, func(a, b indexed) int { return newestFirst(a.Version, b.Version) })
-		file.Entries[name] = entries
-	}
-	return file.Entries, nil
 }

@@ -32,7 +32,7 @@ type registryClient = *auth.Client
 
 // login gives the client of an endpoint; tokens are reused among its pulls.
 func (s *Store) login(ctx context.Context, e endpoint) (registryClient, error) {
-	return s.registries.do(ctx, e, func(ctx context.Context) (registryClient, error) {
+	return s.registries.do(ctx, e.unnamed(), func(ctx context.Context) (registryClient, error) {
 		web, err := s.client(ctx, e.tls)
 		if err != nil {
 			return nil, err
@@ -203,7 +203,7 @@ func (s *Store) checkTag(ctx context.Context, repo *remote.Repository, src sourc
 
 // tagsOf lists the tags of a repository that are versions, newest first.
 func (s *Store) tagsOf(ctx context.Context, repo *remote.Repository, src source) ([]string, error) {
-	where := source{kind: fromRegistry, name: src.name, repo: src.repo}
+	where := source{kind: fromRegistry, name: src.name, repo: src.repo.unnamed()}
 	return s.tags.do(ctx, where, func(ctx context.Context) ([]string, error) {
 		var versions []string
 		err := repo.Tags(ctx, "", func(tags []string) error {
@@ -221,7 +221,7 @@ func (s *Store) tagsOf(ctx context.Context, repo *remote.Repository, src source)
 			return nil, fail(ErrNotFound, "there is no chart %s: the registry does not know this repository", where)
 		}
 		if err != nil {
-			return nil, refusedByRegistry(ctx, where, err)
+			return nil, refusedByRegistry(ctx, src, err)
 		}
 		slices.SortFunc(versions, newestFirst)
 		return versions, nil
@@ -323,8 +323,11 @@ func archiveName(src source, m manifest) string {
 }
 
 func (s *Store) layer(ctx context.Context, repo *remote.Repository, src source, desc ocispec.Descriptor) ([]byte, error) {
-	known := download{repo: src.repo, url: "oci://" + src.name, digest: desc.Digest.String(), limit: archiveLimit}
+	known := download{repo: src.repo.unnamed(), url: "oci://" + src.name, digest: desc.Digest.String(), limit: archiveLimit}
 	return s.blobs.do(ctx, known, func(ctx context.Context) ([]byte, error) {
+		if desc.Size > known.limit {
+			return nil, fail(ErrInvalid, "%s is larger than %d bytes", src, known.limit)
+		}
 		data, err := s.disk.download(known.digest)
 		if data != nil || err != nil {
 			return data, err
@@ -356,8 +359,7 @@ func readDescribed(body io.Reader, desc ocispec.Descriptor, limit int64, src sou
 	return data, nil
 }
 
-// refusedByRegistry tells apart what a registry may answer. Texts of the client
-// library hold URLs, which after a redirect may be signed: they are not used.
+// refusedByRegistry tells apart what a registry may answer.
 func refusedByRegistry(ctx context.Context, src source, err error) error {
 	var answer *errcode.ErrorResponse
 	switch {
@@ -372,6 +374,6 @@ func refusedByRegistry(ctx context.Context, src source, err error) error {
 		}
 		return failFor(ErrUnreachable, answer.Errors, "%s answers %d for %s", e, answer.StatusCode, src)
 	default:
-		return failFor(ErrUnreachable, inner(err), "%s cannot be reached for %s", src.repo, src)
+		return failFor(ErrUnreachable, redacted{inner(err)}, "%s cannot be reached for %s", src.repo, src)
 	}
 }

@@ -39,6 +39,13 @@ func (e endpoint) String() string {
 	return fmt.Sprintf("repository %q (%s)", e.name, redact(e.url))
 }
 
+// unnamed is what counts for sharing: a repository may be declared in one place
+// and written as a URL in another.
+func (e endpoint) unnamed() endpoint {
+	e.name, e.url = "", strings.TrimSuffix(e.url, "/")
+	return e
+}
+
 // endpointOf moves credentials out of the URL, where they would be lost with
 // absolute URLs in an index.
 func endpointOf(r spec.Repository) (endpoint, error) {

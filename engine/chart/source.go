@@ -280,7 +280,7 @@ func (s *Store) fetch(ctx context.Context, src source) (content, error) {
 	}
 	found, err := s.opts.Fetch.Fetch(ctx, src.url)
 	if err != nil {
-		return content{}, fmt.Errorf("fetching chart %s: %w", src, err)
+		return content{}, fmt.Errorf("fetching chart %s: %w", src, redacted{err})
 	}
 	at, err := located(src, found, "")
 	if err != nil {

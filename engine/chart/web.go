@@ -99,7 +99,7 @@ func (s *Store) get(ctx context.Context, e endpoint, r request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
 	if err != nil {
 		return reply{}, fail(ErrUnreachable, "%s: the URL %s cannot be read", e, redact(r.url))
 	}
@@ -166,7 +166,9 @@ type download struct {
 // blob downloads a file once and checks its digest. Without digest the cache
 // only serves when it may be trusted on what the URL held last time.
 func (s *Store) blob(ctx context.Context, d download) ([]byte, error) {
-	return s.blobs.do(ctx, d, func(ctx context.Context) ([]byte, error) {
+	key := d
+	key.repo = d.repo.unnamed()
+	return s.blobs.do(ctx, key, func(ctx context.Context) ([]byte, error) {
 		data, err := s.cachedBlob(d)
 		if data != nil || err != nil {
 			return data, err
