@@ -80,7 +80,7 @@ func (c *templateCmd) print(s *session, r spec.Release, rev *state.Revision) err
 type document struct{ source, text string }
 
 func (c *templateCmd) documents(rev *state.Revision) ([]document, error) {
-	docs := split(rev.Stream)
+	docs := split(bytes.TrimSpace(rev.Stream))
 	for _, h := range rev.Hooks {
 		test := slices.Contains(h.Events, state.HookTest)
 		if c.NoHooks || test && c.SkipTests {
@@ -116,7 +116,7 @@ func split(stream []byte) []document {
 		if len(bytes.TrimSpace(part)) == 0 {
 			continue
 		}
-		text := separator + strings.TrimSuffix(string(part), "\n") + "\n"
+		text := separator + string(part) + "\n"
 		d := document{text: text}
 		if rest, ok := strings.CutPrefix(text, separator+mark); ok {
 			d.source, _, _ = strings.Cut(rest, "\n")

@@ -25,7 +25,7 @@ func TestDecodeTellsEveryMistakeWithItsPlace(t *testing.T) {
 		}},
 		{"a key that helmfile knows and we do not act on", "releases: [{name: r, jsonPatches: [{}]}]\n", []string{`f.yaml:1:22: releases[0].jsonPatches: key jsonPatches of helmfile is not supported yet`}},
 		{"selectors without a path", "helmfiles: [{selectors: [a=b]}]\n", []string{`f.yaml:1:13: helmfiles[0]: selectors without a path`}},
-		{"broken YAML", "releases: [\n", []string{`f.yaml:1: bad YAML: did not find expected node content`}},
+		{"broken YAML", "releases: [\n", []string{`f.yaml:2: bad YAML: did not find expected node content`}},
 		{"a bomb of aliases", bomb(), []string{`too large: more than 2097152 values once aliases are followed`}},
 		{"deep nesting", "values: " + strings.Repeat("[", 300) + strings.Repeat("]", 300), []string{`too large: nested deeper than 200 levels`}},
 		{"an anchor that holds itself", "values: &a [*a]\n", []string{`too large: nested deeper`}},

@@ -139,6 +139,9 @@ func syntaxMistake(err error, at Locate) *Mistake {
 	if _, scan := fmt.Sscanf(text, "line %d:", &line); scan == nil {
 		text = strings.TrimSpace(text[strings.Index(text, ":")+1:])
 	}
+	if strings.HasPrefix(text, "did not find expected") {
+		line++ // the library counts the lines of these from zero
+	}
 	return &Mistake{Pos: at(max(line, 1), 0), Err: fmt.Errorf("bad YAML: %s", text)}
 }
 

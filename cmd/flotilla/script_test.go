@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/rogpeppe/go-internal/testscript"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected texts in testdata/script and testdata/cluster")
+
+func TestMain(m *testing.M) {
+	testscript.Main(cluster{m}, map[string]func(){"flotilla": main})
+}
+
+// cluster stops what clustertest started when the tests have run.
+type cluster struct{ m *testing.M }
+
+// Run lets clustertest end the process with the tests' exit code.
+func (c cluster) Run() int {
+	clustertest.Main(c.m)
+	return 0
+}
+
+// TestScript runs what needs no cluster: flags, files, errors, exit codes.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                commands(),
+		Setup: func(env *testscript.Env) error {
+			isolate(env)
+			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "no-kubeconfig"))
+			return serve(t, env)
+		},
+	})
+}
+
+// TestCluster runs what needs a cluster. Each script has a namespace $NS of its
+// own, and a kubeconfig $READER that may only read release records in it.
+func TestCluster(t *testing.T) {
+	c := clustertest.Start(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/cluster",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                commands(),
+		Setup: func(env *testscript.Env) error {
+			isolate(env)
+			inner := env.T().(testing.TB)
+			ns := c.Namespace(inner)
+			env.Setenv("NS", ns)
+			env.Setenv("KUBECONFIG", c.Kubeconfig)
+			env.Setenv("READER", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
+				APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}}))
+			return nil
+		},
+	})
+}
+
+// commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < 2 {
+				ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+			}
+			code := 0
+			var exit *exec.ExitError
+			if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+				code = exit.ExitCode()
+			} else if err != nil {
+				ts.Fatalf("running %s: %v", args[1], err)
+			}
+			if strconv.Itoa(code) != args[0] {
+				ts.Fatalf("exit code %d, want %s", code, args[0])
+			}
+		},
+	}
+}
+
+// isolate keeps a script away from the user's own files and gives it the
+// charts that tests share.
+func isolate(env *testscript.Env) {
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
+		env.Setenv(name, filepath.Join(env.WorkDir, ".home", strings.ToLower(name)))
+	}
+	charts, err := filepath.Abs("../../testdata/charts")
+	if err != nil {
+		panic(err)
+	}
+	env.Setenv("CHARTS", charts)
+	env.Setenv("NO_COLOR", "1")
+}
+
+// serve starts a chart repository that serves $WORK/repo, the same behind a
+// password, and an empty OCI registry.
+func serve(t *testing.T, env *testscript.Env) error {
+	files := http.FileServer(http.Dir(filepath.Join(env.WorkDir, "repo")))
+	closed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "me" || password != "right" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
+	for name, handler := range map[string]http.Handler{"REPO": files, "CLOSED": closed, "REGISTRY": registry.New()} {
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		env.Setenv(name, strings.TrimPrefix(server.URL, "http://"))
+	}
+	down := httptest.NewServer(http.NotFoundHandler())
+	env.Setenv("DOWN", strings.TrimPrefix(down.URL, "http://"))
+	down.Close()
+	return os.MkdirAll(filepath.Join(env.WorkDir, "repo"), 0o755)
+}
