@@ -100,11 +100,13 @@ func isolate(env *testscript.Env) {
 	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
 		env.Setenv(name, filepath.Join(env.WorkDir, ".home", strings.ToLower(name)))
 	}
-	charts, err := filepath.Abs("../../testdata/charts")
-	if err != nil {
-		panic(err)
+	for name, path := range map[string]string{"CHARTS": "../../testdata/charts", "SHOP": "../../examples/shop"} {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			panic(err)
+		}
+		env.Setenv(name, absolute)
 	}
-	env.Setenv("CHARTS", charts)
 	env.Setenv("NO_COLOR", "1")
 }
 
