@@ -19,7 +19,6 @@ type schedule struct {
 	undo    bool
 	work    func(context.Context, plan.Step) error
 	nodes   []node
-	steps   []int // node of each step
 	ready   []int
 	running int
 	stopped bool   // nothing new starts

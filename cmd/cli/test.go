@@ -41,6 +41,9 @@ func (c *testCmd) Run(ctx context.Context, s *session) error {
 	errs := make([]error, len(f.releases))
 	each(len(f.releases), limit, func(i int) {
 		r := f.releases[i]
+		if !r.Installed {
+			return
+		}
 		if have[r.ID].Deployed() == nil {
 			errs[i] = fmt.Errorf("testing %s: it is not deployed", r.ID)
 			return
@@ -54,7 +57,7 @@ func (c *testCmd) Run(ctx context.Context, s *session) error {
 	var b strings.Builder
 	for i, r := range f.releases {
 		b.WriteString(logs[i].String())
-		if errs[i] == nil {
+		if r.Installed && errs[i] == nil {
 			fmt.Fprintf(&b, "%s: tests passed\n", r.ID)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
 )
@@ -62,21 +61,6 @@ func opSymbol(op diff.Op) (string, style) {
 	}
 }
 
-func outcomeStyle(o executor.Outcome) style {
-	switch o {
-	case executor.OutcomeDone:
-		return green
-	case executor.OutcomeFailed, executor.OutcomeUndoFailed:
-		return red
-	case executor.OutcomeCancelled, executor.OutcomeUndone, executor.OutcomeSkipped:
-		return yellow
-	case executor.OutcomeUnchanged:
-		return dim
-	default:
-		return bold
-	}
-}
-
 // verbs gives the progressive and the past form of an action.
 func verbs(a plan.Action) (doing, done string) {
 	switch a {
@@ -106,13 +90,6 @@ func elapsed(d time.Duration) string {
 	default:
 		return d.Truncate(time.Second).String()
 	}
-}
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, one)
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }
 
 func indent(text, prefix string) string {
