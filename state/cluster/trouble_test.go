@@ -158,7 +158,11 @@ func TestTroubleOfADeploymentWithoutQuotaTellsTheReplicaSetsEvents(t *testing.T)
 	w, err := f.admin.CoreV1().Events(f.namespace).Watch(t.Context(), metav1.ListOptions{})
 	await(f, w, err, func(e *corev1.Event) bool { return e.Reason == "FailedCreate" })
 	w, err = f.admin.AppsV1().Deployments(f.namespace).Watch(t.Context(), metav1.ListOptions{})
-	await(f, w, err, func(d *appsv1.Deployment) bool { return len(d.Status.Conditions) > 1 })
+	await(f, w, err, func(d *appsv1.Deployment) bool {
+		return slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+			return c.Type == appsv1.DeploymentReplicaFailure
+		})
+	})
 	got := f.trouble(web)
 	says(t, got, "0 of 1 replicas are ready", "ReplicaFailure is True (FailedCreate)")
 	if len(got.Events) == 0 || len(got.Events) > 5 || !strings.HasPrefix(got.Events[0], "FailedCreate ReplicaSet/web-") {
