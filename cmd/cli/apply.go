@@ -10,7 +10,6 @@ import (
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
-	"github.com/flotilla-sh/flotilla/spec"
 )
 
 // diffFlags are the ways to show a plan.
@@ -130,20 +129,22 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		return err
 	}
 	f.releases = q.override(f.releases)
-	p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, ForcePending: q.run.ForcePending, Diff: q.diff.compare()})
-	if err != nil {
-		return err
-	}
-	show := q.diff.show()
-	show.Brief = q.brief
-	s.view.Plan(p, show)
-	if !p.Changed() {
-		return t.hooks.global(ctx, spec.EventCleanup, nil)
-	}
-	if yes, err := s.confirm(q.mode); err != nil || !yes {
-		return err
-	}
-	return s.execute(ctx, t, p, q)
+	return t.hooks.around(ctx, f.releases, func() error {
+		p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, ForcePending: q.run.ForcePending, Diff: q.diff.compare()})
+		if err != nil {
+			return err
+		}
+		show := q.diff.show()
+		show.Brief = q.brief
+		s.view.Plan(p, show)
+		if !p.Changed() {
+			return nil
+		}
+		if yes, err := s.confirm(q.mode); err != nil || !yes {
+			return err
+		}
+		return s.execute(ctx, t, p, q)
+	})
 }
 
 // execute runs a plan and tells how it went; the report decides the exit code.
@@ -159,24 +160,11 @@ func (s *session) execute(ctx context.Context, t *tools, p *plan.Plan, q changeR
 	})
 	s.view.End()
 	s.view.Report(report, p.Mode)
-	if err := t.hooks.global(context.WithoutCancel(ctx), spec.EventCleanup, firstFailure(report)); err != nil {
-		s.view.Error(err)
-		report.HookErrs = append(report.HookErrs, err)
-	}
 	if code := reportCode(report); code != exitDone {
 		return told{code}
 	}
 	if q.detailed && p.Changed() {
 		return told{exitChanges}
-	}
-	return nil
-}
-
-func firstFailure(r executor.Report) error {
-	for _, x := range r.Results {
-		if x.Err != nil {
-			return x.Err
-		}
 	}
 	return nil
 }

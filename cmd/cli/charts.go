@@ -25,9 +25,10 @@ func (c *depsCmd) Run(ctx context.Context, s *session) error {
 		return interrupted(ctx, err)
 	}
 	t := s.tools(f)
-	if err := t.hooks.prepare(ctx, f.releases); err != nil {
-		return err
-	}
+	return t.hooks.around(ctx, f.releases, func() error { return s.fetch(ctx, t, f) })
+}
+
+func (s *session) fetch(ctx context.Context, t *tools, f *fleet) error {
 	charts := make([]*chart.Chart, len(f.releases))
 	errs := make([]error, len(f.releases))
 	each(len(f.releases), fetches, func(i int) {

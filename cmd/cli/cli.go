@@ -85,8 +85,8 @@ func Run(ctx context.Context, args []string, env Env) int {
 	session := &session{globals: &g.Globals, env: env, view: v, parser: parser, command: command.Command()}
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(session)
-	if err != nil && !errors.Is(err, errTold) {
-		v.Error(err)
+	if untold := withoutTold(err); untold != nil {
+		v.Error(untold)
 	}
 	return exitCode(ctx, err)
 }

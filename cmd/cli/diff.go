@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/flotilla-sh/flotilla/plan"
-	"github.com/flotilla-sh/flotilla/spec"
 )
 
 type diffCmd struct {
@@ -31,18 +30,17 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 	}
 	helm := helmFlags{ReuseValues: c.ReuseValues, SkipSchemaValidation: c.SkipSchemaValidation}
 	f.releases = changeRequest{helm: helm}.override(f.releases)
-	p, err := s.plan(ctx, t, f, plan.Policy{ForcePending: c.ForcePending, Diff: c.compare()})
-	if err != nil {
-		return err
-	}
-	show := c.show()
-	show.Brief = c.SuppressDiff
-	s.view.Plan(p, show)
-	if err := t.hooks.global(ctx, spec.EventCleanup, nil); err != nil {
-		return err
-	}
-	if c.DetailedExitcode && p.Changed() {
-		return told{exitChanges}
-	}
-	return nil
+	return t.hooks.around(ctx, f.releases, func() error {
+		p, err := s.plan(ctx, t, f, plan.Policy{ForcePending: c.ForcePending, Diff: c.compare()})
+		if err != nil {
+			return err
+		}
+		show := c.show()
+		show.Brief = c.SuppressDiff
+		s.view.Plan(p, show)
+		if c.DetailedExitcode && p.Changed() {
+			return told{exitChanges}
+		}
+		return nil
+	})
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 
+	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
@@ -43,6 +45,11 @@ type told struct{ code int }
 
 func (t told) Error() string        { return errTold.Error() }
 func (t told) Is(target error) bool { return target == errTold }
+
+// withoutTold leaves out of a joined error what a view has already shown.
+func withoutTold(err error) error {
+	return errors.Join(slices.DeleteFunc(view.Flatten(err), func(e error) bool { return errors.Is(e, errTold) })...)
+}
 
 // errUsage marks a mistake in how a command was called.
 var errUsage = errors.New("usage")

@@ -22,9 +22,10 @@ func (c *lintCmd) Run(ctx context.Context, s *session) error {
 		return interrupted(ctx, err)
 	}
 	t := s.tools(f)
-	if err := t.hooks.prepare(ctx, f.releases); err != nil {
-		return err
-	}
+	return t.hooks.around(ctx, f.releases, func() error { return s.lint(ctx, t, f) })
+}
+
+func (s *session) lint(ctx context.Context, t *tools, f *fleet) error {
 	messages := make([][]engine.LintMessage, len(f.releases))
 	errs := make([]error, len(f.releases))
 	each(len(f.releases), fetches, func(i int) { messages[i], errs[i] = t.lint(ctx, f, f.releases[i]) })
@@ -42,7 +43,7 @@ func (c *lintCmd) Run(ctx context.Context, s *session) error {
 	if failed > 0 {
 		errs = append(errs, fmt.Errorf("lint found %d errors", failed))
 	}
-	return interrupted(ctx, errors.Join(append(errs, t.hooks.global(ctx, spec.EventCleanup, nil))...))
+	return interrupted(ctx, errors.Join(errs...))
 }
 
 func (t *tools) lint(ctx context.Context, f *fleet, r spec.Release) ([]engine.LintMessage, error) {

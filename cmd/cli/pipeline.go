@@ -89,12 +89,8 @@ func (t *tools) render(ctx context.Context, f *fleet, in engine.RenderInput) (*s
 	return t.engine.Render(ctx, in)
 }
 
-// plan is the pipeline up to a plan: prepare hooks, one look at the cluster,
-// render, compare.
+// plan is the pipeline up to a plan: one look at the cluster, render, compare.
 func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Policy) (*plan.Plan, error) {
-	if err := t.hooks.prepare(ctx, f.releases); err != nil {
-		return nil, err
-	}
 	have, err := t.observe(ctx, f)
 	if err != nil {
 		return nil, interrupted(ctx, err)

@@ -43,21 +43,20 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 		}
 	}
 	t := s.tools(f)
-	if err := t.hooks.prepare(ctx, f.releases); err != nil {
-		return err
-	}
-	want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
-	if err != nil {
-		return err
-	}
-	for _, r := range f.releases {
-		if rev := want[r.ID]; rev != nil {
-			if err := c.print(s, r, rev); err != nil {
-				return err
+	return t.hooks.around(ctx, f.releases, func() error {
+		want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
+		if err != nil {
+			return err
+		}
+		for _, r := range f.releases {
+			if rev := want[r.ID]; rev != nil {
+				if err := c.print(s, r, rev); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	return t.hooks.global(ctx, spec.EventCleanup, nil)
+		return nil
+	})
 }
 
 func (c *templateCmd) print(s *session, r spec.Release, rev *state.Revision) error {

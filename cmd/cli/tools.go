@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -138,19 +139,26 @@ func (l *lifecycle) global(ctx context.Context, event spec.HookEvent, cause erro
 	return nil
 }
 
-// prepare fires the prepare hooks of the files, then of the releases that are
-// to be installed: they may create the charts and values that come next.
-func (l *lifecycle) prepare(ctx context.Context, releases []spec.Release) error {
+// around fires the prepare hooks of the files and of the releases that are to
+// be installed, which may create the charts and values that come next, then
+// does the work, then fires the files' cleanup hooks, which hear of a failure.
+// As in helmfile, a failing prepare hook ends it all at once.
+func (l *lifecycle) around(ctx context.Context, releases []spec.Release, work func() error) error {
 	if err := l.global(ctx, spec.EventPrepare, nil); err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	for _, r := range releases {
 		if !r.Installed {
 			continue
 		}
 		if err := l.Fire(ctx, spec.EventPrepare, r, nil); err != nil {
-			return err
+			return interrupted(ctx, err)
 		}
 	}
-	return nil
+	err := work()
+	cause := err
+	if errors.Is(err, errTold) {
+		cause = nil
+	}
+	return errors.Join(err, l.global(context.WithoutCancel(ctx), spec.EventCleanup, cause))
 }

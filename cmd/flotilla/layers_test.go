@@ -68,6 +68,8 @@ var rooms = map[string][]string{
 	"sigs.k8s.io/yaml":               {"spec", "spec/schema", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
 	"github.com/sergi/go-diff":       {"plan/diff"},
 	"github.com/google/cel-go":       {"plan/policy"},
+	"k8s.io/klog":                    {"cmd/flotilla"},
+	"github.com/go-logr/logr":        {"cmd/flotilla"},
 	"github.com/alecthomas/kong":     {"cmd/cli"},
 	"golang.org/x/sync/errgroup":     {"state/cluster", "engine", "executor", "cmd/cli"},
 	"golang.org/x/sync/singleflight": {"spec/source", "engine/chart"},

@@ -4,6 +4,9 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -11,6 +14,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 
 	"github.com/flotilla-sh/flotilla/cmd/cli"
 )
@@ -23,6 +29,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	// Whoever reads our output may go away; that must not end a run in the middle.
 	signal.Ignore(syscall.SIGPIPE)
+	silence()
 	ctx, abort, stop := interruptible()
 	defer stop()
 	return cli.Run(ctx, os.Args[1:], cli.Env{
@@ -33,6 +40,14 @@ func run() int {
 		Version: versions(),
 		Abort:   abort,
 	})
+}
+
+// silence takes the word from libraries that print by themselves: what matters
+// of it comes back as an error or a warning.
+func silence() {
+	log.SetOutput(io.Discard)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	klog.SetLogger(logr.Discard())
 }
 
 // interruptible gives a context that the first SIGINT or SIGTERM cancels, with

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"net/http"
@@ -73,7 +74,9 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code.
+// commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code,
+// and "interrupted TEXT PROGRAM ARGS...", which sends SIGINT as soon as the
+// program's error stream says TEXT, and wants exit code 130.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -91,7 +94,38 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("exit code %d, want %s", code, args[0])
 			}
 		},
+		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < 2 {
+				ts.Fatalf("usage: interrupted TEXT PROGRAM ARGS...")
+			}
+			interrupt(ts, args[0], args[1], args[2:]...)
+		},
 	}
+}
+
+func interrupt(ts *testscript.TestScript, when, program string, args ...string) {
+	cmd := exec.Command(filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], program), args...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "KUBECONFIG", "NS", "NO_COLOR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	var said strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), when) {
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+			when = "\x00" // once
+		}
+	}
+	err = cmd.Wait()
+	ts.Logf("%s", said.String())
+	if cmd.ProcessState.ExitCode() != 130 {
+		ts.Fatalf("ended with %v, want exit code 130", err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("said"), []byte(said.String()), 0o644))
 }
 
 // isolate keeps a script away from the user's own files and gives it the

@@ -200,7 +200,7 @@ func (h *human) Ask(question string) {
 // Error prints every joined error once, each on lines of its own.
 func (h *human) Error(err error) {
 	var b strings.Builder
-	for _, e := range flatten(err) {
+	for _, e := range Flatten(err) {
 		fmt.Fprintf(&b, "%s%s\n", h.paint(red, "Error: "), e.Error())
 		var op *state.OperationError
 		if errors.As(e, &op) {
@@ -210,15 +210,24 @@ func (h *human) Error(err error) {
 	h.always(b.String())
 }
 
-// flatten opens errors.Join, wherever it is not wrapped.
-func flatten(err error) []error {
+// Flatten opens what errors.Join put together, at any depth; an error that only
+// wraps several others is one message and stays whole. Nil has no errors.
+func Flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}
 	var all []error
+	var texts []string
 	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
+		all = append(all, Flatten(e)...)
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return []error{err}
 	}
 	return all
 }

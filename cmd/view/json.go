@@ -130,10 +130,16 @@ type jsonError struct {
 }
 
 type jsonTrouble struct {
-	Object  string          `json:"object"`
-	Message string          `json:"message"`
-	Events  []string        `json:"events,omitempty"`
-	Logs    []state.LogTail `json:"logs,omitempty"`
+	Object  string    `json:"object"`
+	Message string    `json:"message"`
+	Events  []string  `json:"events,omitempty"`
+	Logs    []jsonLog `json:"logs,omitempty"`
+}
+
+type jsonLog struct {
+	Pod       string   `json:"pod"`
+	Container string   `json:"container"`
+	Lines     []string `json:"lines"`
 }
 
 func errorOf(err error) *jsonError {
@@ -144,7 +150,11 @@ func errorOf(err error) *jsonError {
 	var op *state.OperationError
 	if errors.As(err, &op) {
 		for _, t := range op.Troubles {
-			j.Troubles = append(j.Troubles, jsonTrouble{t.Object.String(), t.Message, t.Events, t.Logs})
+			var logs []jsonLog
+			for _, l := range t.Logs {
+				logs = append(logs, jsonLog(l))
+			}
+			j.Troubles = append(j.Troubles, jsonTrouble{t.Object.String(), t.Message, t.Events, logs})
 		}
 	}
 	return j
@@ -206,7 +216,7 @@ func (v *jsonView) Ask(question string) {
 }
 
 func (v *jsonView) Error(err error) {
-	for _, e := range flatten(err) {
+	for _, e := range Flatten(err) {
 		v.write(struct {
 			jsonHeader
 			*jsonError

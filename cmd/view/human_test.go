@@ -1,0 +1,172 @@
+package view
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+func at(s int) time.Time { return time.Date(2026, 1, 2, 3, 4, s, 0, time.UTC) }
+
+func step(name string, action plan.Action, reason plan.Reason) plan.Step {
+	rev := &state.Revision{Number: 3, Chart: state.Chart{Name: "app", Version: "1.0.0"}}
+	s := plan.Step{Release: spec.Release{ID: spec.ReleaseID{Context: "c", Namespace: "n", Name: name}}, Action: action, Reason: reason, Before: rev}
+	if action != plan.ActionUninstall {
+		s.After = &state.Revision{Chart: state.Chart{Name: "app", Version: "1.1.0"}}
+	}
+	if action == plan.ActionInstall {
+		s.Before = nil
+	}
+	return s
+}
+
+var change = diff.Change{Object: state.ObjectID{Kind: "ConfigMap", Namespace: "n", Name: "x"}, Op: diff.OpChange,
+	Before: "data:\n  a: 1\n  b: 2\n", After: "data:\n  a: 1\n  b: 3\n"}
+
+var trouble = &state.OperationError{Err: errors.New("not ready after 5s"), Troubles: []state.Trouble{{
+	Object: state.ObjectID{Kind: "Pod", Namespace: "n", Name: "p"}, Message: "CrashLoopBackOff", Events: []string{"BackOff: again"},
+	Logs: []state.LogTail{{Pod: "p", Container: "c", Lines: []string{"panic: no"}}}}}}
+
+func render(t *testing.T, f Format, show func(v View)) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	v, err := New(f, Streams{Out: &out, Err: &errs}, func() time.Time { return at(0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(v)
+	return out.String(), errs.String()
+}
+
+func examplePlan() *plan.Plan {
+	up := step("web", plan.ActionUpgrade, plan.ReasonChanged)
+	up.Changes = []diff.Change{change}
+	return &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{up, step("new", plan.ActionInstall, plan.ReasonNew),
+		step("old", plan.ActionUninstall, plan.ReasonNotWanted), step("same", plan.ActionNone, plan.ReasonUnchanged)}}
+}
+
+func TestPlanForPeople(t *testing.T) {
+	out, errs := render(t, FormatHuman, func(v View) { v.Plan(examplePlan(), PlanOptions{Context: 0}) })
+	want := `~ n/web  upgrade, chart app-1.0.0 -> app-1.1.0, revision 3
+    ~ n/ConfigMap/x
+      ...
+      -   b: 2
+      +   b: 3
+
++ n/new  install, chart app-1.1.0
+
+- n/old  uninstall, chart app-1.0.0, revision 3, installed: false
+
+Plan: 1 to install, 1 to upgrade, 1 to uninstall, 1 unchanged.
+`
+	if d := cmp.Diff(want, out); d != "" || errs != "" {
+		t.Errorf("plan (-want +got):\n%s\nstderr %q", d, errs)
+	}
+}
+
+func TestSuppressedLinesAndKindsAreNotShown(t *testing.T) {
+	p := examplePlan()
+	p.Steps[0].Release.Options.SuppressLines = []string{`^\s*b:`}
+	out, _ := render(t, FormatHuman, func(v View) { v.Plan(p, PlanOptions{}) })
+	if strings.Contains(out, "ConfigMap") {
+		t.Errorf("a change of which every line is suppressed is shown:\n%s", out)
+	}
+	out, _ = render(t, FormatHuman, func(v View) { v.Plan(examplePlan(), PlanOptions{Suppress: []string{"ConfigMap"}}) })
+	if strings.Contains(out, "ConfigMap") {
+		t.Errorf("a suppressed kind is shown:\n%s", out)
+	}
+}
+
+func exampleReport() executor.Report {
+	p := examplePlan()
+	return executor.Report{
+		Started: at(0), Finished: at(19), UndoRan: true,
+		Results: []executor.Result{
+			{Step: p.Steps[0], Outcome: executor.OutcomeUndone, Err: trouble},
+			{Step: p.Steps[1], Outcome: executor.OutcomeUndoFailed, Undo: errors.New("no such thing")},
+			{Step: p.Steps[2], Outcome: executor.OutcomeSkipped, Because: "n/web failed"},
+			{Step: p.Steps[3], Outcome: executor.OutcomeUnchanged},
+		},
+		Lost: []plan.Lost{{Release: p.Steps[0].Release.ID, Object: state.ObjectID{Kind: "Job", Name: "migrate"}, Why: "a hook may have run"}},
+	}
+}
+
+func TestReportForPeople(t *testing.T) {
+	out, errs := render(t, FormatHuman, func(v View) {
+		v.Begin(examplePlan())
+		v.Event(executor.Event{Kind: executor.EventStarted, Step: examplePlan().Steps[0]})
+		v.Event(executor.Event{Kind: executor.EventFinished, Step: examplePlan().Steps[0], Outcome: executor.OutcomeFailed, Err: fmt.Errorf("upgrading n/web: %w", trouble), Elapsed: 5 * time.Second})
+		v.End()
+		v.Report(exampleReport(), plan.ModeApply)
+	})
+	want := `  upgrading n/web
+✗ n/web failed (5.0s)
+    upgrading n/web: not ready after 5s
+    n/Pod/p: CrashLoopBackOff
+      event: BackOff: again
+      log of p/c:
+        | panic: no
+
+Failed: 1 unchanged, 1 undone, 1 not undone, 1 skipped in 19s.
+  undone n/web: back to revision 3, after not ready after 5s
+  not undone n/new: no such thing
+  skipped n/old: n/web failed
+  Not undone, because nothing can:
+    Job/migrate of n/web: a hook may have run
+`
+	if d := cmp.Diff(want, errs); d != "" || out != "" {
+		t.Errorf("report (-want +got):\n%s\nstdout %q", d, out)
+	}
+}
+
+func TestJSONIsOneObjectALine(t *testing.T) {
+	out, errs := render(t, FormatJSON, func(v View) {
+		v.Plan(examplePlan(), PlanOptions{})
+		v.Report(exampleReport(), plan.ModeApply)
+		v.Error(errors.Join(errors.New("one"), trouble))
+	})
+	want := `{"type":"plan","schema":"flotilla/v1","time":"2026-01-02T03:04:00Z","mode":"apply","steps":[{"release":{"context":"c","namespace":"n","name":"web"},"action":"upgrade","reason":"changed","chart":"app-1.1.0","revision":3,"changes":[{"op":"change","kind":"ConfigMap","namespace":"n","name":"x","before":"data:\n  a: 1\n  b: 2\n","after":"data:\n  a: 1\n  b: 3\n"}]},{"release":{"context":"c","namespace":"n","name":"new"},"action":"install","reason":"not installed","chart":"app-1.1.0"},{"release":{"context":"c","namespace":"n","name":"old"},"action":"uninstall","reason":"installed: false","chart":"app-1.0.0","revision":3},{"release":{"context":"c","namespace":"n","name":"same"},"action":"none","reason":"unchanged","chart":"app-1.1.0","revision":3}]}
+{"type":"report","schema":"flotilla/v1","time":"2026-01-02T03:04:00Z","mode":"apply","failed":true,"interrupted":false,"undone":false,"seconds":19,"results":[{"release":{"context":"c","namespace":"n","name":"web"},"action":"upgrade","outcome":"undone","seconds":0,"error":{"message":"not ready after 5s","troubles":[{"object":"n/Pod/p","message":"CrashLoopBackOff","events":["BackOff: again"],"logs":[{"pod":"p","container":"c","lines":["panic: no"]}]}]}},{"release":{"context":"c","namespace":"n","name":"new"},"action":"install","outcome":"undo failed","seconds":0,"undoError":{"message":"no such thing"}},{"release":{"context":"c","namespace":"n","name":"old"},"action":"uninstall","outcome":"skipped","because":"n/web failed","seconds":0},{"release":{"context":"c","namespace":"n","name":"same"},"action":"none","outcome":"unchanged","seconds":0}],"notUndone":["c/n/web: Job/migrate: a hook may have run"]}
+{"type":"error","schema":"flotilla/v1","time":"2026-01-02T03:04:00Z","message":"one"}
+{"type":"error","schema":"flotilla/v1","time":"2026-01-02T03:04:00Z","message":"not ready after 5s","troubles":[{"object":"n/Pod/p","message":"CrashLoopBackOff","events":["BackOff: again"],"logs":[{"pod":"p","container":"c","lines":["panic: no"]}]}]}
+`
+	if d := cmp.Diff(want, out); d != "" || errs != "" {
+		t.Errorf("JSON (-want +got):\n%s\nstderr %q", d, errs)
+	}
+}
+
+func TestFlattenOpensJoinsAndKeepsMessagesWhole(t *testing.T) {
+	a, b := errors.New("a"), errors.New("b")
+	both := fmt.Errorf("%w at home: %w", a, b)
+	if got := Flatten(errors.Join(a, errors.Join(both, b))); len(got) != 3 || got[1] != both {
+		t.Errorf("Flatten = %v", got)
+	}
+}
+
+func TestLiveTableShowsWhatRunsAndWhatWaitsForWhat(t *testing.T) {
+	var errs bytes.Buffer
+	p := examplePlan()
+	p.Edges = []plan.Edge{{From: plan.Node{Release: p.Steps[0].Release.ID}, To: plan.Node{Release: p.Steps[1].Release.ID}, Kind: plan.EdgeNeeds}}
+	h := newHuman(Streams{Out: &errs, Err: &errs, Live: true, Width: func() (int, int) { return 60, 20 }}, func() time.Time { return at(7) })
+	l := newLive(h, p)
+	defer l.close()
+	l.event(executor.Event{Kind: executor.EventStarted, Time: at(2), Step: p.Steps[0]})
+	l.mu.Lock()
+	got := strings.Join(l.table(), "\n")
+	l.mu.Unlock()
+	want := "  ▸ n/web upgrading    5.0s\n  · n/new waits for n/web\n  · n/old waits\n  0 of 3 ended"
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("table (-want +got):\n%s", d)
+	}
+}
