@@ -76,7 +76,7 @@ func TestCluster(t *testing.T) {
 
 // commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code,
 // and "interrupted TEXT PROGRAM ARGS...", which sends SIGINT as soon as the
-// program's error stream says TEXT, and wants exit code 130.
+// program's error stream says TEXT, and wants exit code 130, and "sign".
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -94,6 +94,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("exit code %d, want %s", code, args[0])
 			}
 		},
+		"sign": sign,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
 				ts.Fatalf("usage: interrupted TEXT PROGRAM ARGS...")
