@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
-	"github.com/flotilla-sh/flotilla/spec"
 )
 
 type listCmd struct {
@@ -35,7 +34,7 @@ func (c *listCmd) Run(ctx context.Context, s *session) error {
 	}
 	rows := make([]listed, 0, len(f.releases))
 	for _, r := range f.releases {
-		rows = append(rows, listed{r.ID.Name, r.ID.Namespace, r.Enabled, r.Installed, labels(r), r.Chart.Ref, r.Chart.Version})
+		rows = append(rows, listed{r.ID.Name, r.ID.Namespace, r.Enabled, r.Installed, labels(f.spec.LabelsOf(r)), r.Chart.Ref, r.Chart.Version})
 	}
 	slices.SortStableFunc(rows, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
@@ -51,10 +50,10 @@ func (c *listCmd) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-func labels(r spec.Release) string {
+func labels(all map[string]string) string {
 	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
-		parts = append(parts, k+":"+r.Labels[k])
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, k+":"+all[k])
 	}
 	return strings.Join(parts, ",")
 }

@@ -121,7 +121,10 @@ func (h *human) leftovers(b *strings.Builder, r executor.Report) {
 			fmt.Fprintf(b, "    %s of %s: %s\n", l.Object, h.names.name(l.Release), l.Why)
 		}
 	}
-	for _, err := range append(r.HookErrs, r.RecordErrs...) {
+	for _, err := range r.HookErrs {
+		fmt.Fprintf(b, "  %s%s\n", h.paint(red, "Error: "), oneLine(err))
+	}
+	for _, err := range r.RecordErrs {
 		fmt.Fprintf(b, "  %s%s\n", h.paint(yellow, "Warning: "), oneLine(err))
 	}
 }
