@@ -19,8 +19,8 @@ var ErrNoRevision = errors.New("revision is not in the history")
 var ErrNotUninstalled = errors.New("the release is not uninstalled")
 
 // Install makes want the first deployed revision of r, which is absent or has
-// only history left. A failure, or a cancelled ctx, leaves a failed record. The
-// error is a *state.OperationError where objects or hooks did not become ready.
+// only history left; state.ErrStale tells that it is there by now. A failure, or
+// a cancelled ctx, leaves a failed record. The error is a *state.OperationError where objects or hooks did not become ready.
 func (e *Engine) Install(ctx context.Context, r spec.Release, want *state.Revision) error {
 	o, err := e.begin(ctx, r)
 	if err != nil {
@@ -35,7 +35,7 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 	if err != nil {
 		return err
 	}
-	if err := o.finishUninstall(); err != nil {
+	if err := o.expectNone(); err != nil {
 		return err
 	}
 	if options.CreateNamespace {
@@ -58,18 +58,8 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 	return err
 }
 
-// finishUninstall lets a release be installed whose uninstall was broken off.
-func (o *operation) finishUninstall() error {
-	last, err := o.records.last()
-	if err != nil || last == nil || last.Info.Status != rcommon.StatusUninstalling {
-		return err
-	}
-	last.SetStatus(rcommon.StatusUninstalled, "Uninstallation was interrupted")
-	return o.records.Update(recordKey(last.Name, last.Version), last)
-}
-
 // Upgrade makes want the next revision of r. have is what the caller decided
-// on: ErrStale tells that it moved. A newest record that is pending is marked as
+// on: state.ErrStale tells that it moved. A newest record that is pending is marked as
 // failed first; one that failed is upgraded as helm upgrade --install does. A
 // failure, or a cancelled ctx, leaves a failed record.
 func (e *Engine) Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error {

@@ -331,7 +331,7 @@ func TestAPendingRecordIsUnlockedAndAForeignOneIsNot(t *testing.T) {
 	f.mustApply(r, map[string]any{"v": "1"})
 	have, want := f.wanted(r, map[string]any{"v": "2"})
 	f.setStatus(r, 1, rcommon.StatusPendingUpgrade)
-	if err := f.Upgrade(ctx, r, have, want); !errors.Is(err, ErrStale) {
+	if err := f.Upgrade(ctx, r, have, want); !errors.Is(err, state.ErrStale) {
 		t.Errorf("upgrading what somebody else began: %v", err)
 	}
 	f.wantHistory(r, "1=pending-upgrade")

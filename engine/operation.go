@@ -10,6 +10,7 @@ import (
 
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
 	"helm.sh/helm/v4/pkg/storage"
 
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
@@ -17,10 +18,6 @@ import (
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
-
-// ErrStale: the release's records are not what the caller saw when it decided
-// on the operation. Nothing has been changed.
-var ErrStale = errors.New("the release has changed since it was looked at")
 
 // operation is one action on one release, with everything that Helm must not
 // share between two of them.
@@ -126,14 +123,32 @@ func (o *operation) expect(have state.Release) error {
 	case last == nil && seen == nil:
 		return nil
 	case last == nil:
-		return fmt.Errorf("%w: revision %d is gone", ErrStale, seen.Number)
+		return fmt.Errorf("%w: revision %d is gone", state.ErrStale, seen.Number)
 	case seen == nil:
-		return fmt.Errorf("%w: revision %d (%s) appeared", ErrStale, last.Version, last.Info.Status)
+		return fmt.Errorf("%w: revision %d (%s) appeared", state.ErrStale, last.Version, last.Info.Status)
 	case last.Version != seen.Number || last.Info.Status.String() != string(seen.Status):
 		return fmt.Errorf("%w: it was at revision %d (%s) and is at %d (%s)",
-			ErrStale, seen.Number, seen.Status, last.Version, last.Info.Status)
+			state.ErrStale, seen.Number, seen.Status, last.Version, last.Info.Status)
 	}
 	return o.records.unlock()
+}
+
+// expectNone makes sure that nothing but history is there, and that the history
+// does not end in the middle of an uninstall. A release belongs to somebody who
+// installed it since the caller looked.
+func (o *operation) expectNone() error {
+	last, err := o.records.last()
+	switch {
+	case err != nil || last == nil:
+		return err
+	case last.Info.Status == rcommon.StatusUninstalled:
+		return nil
+	case last.Info.Status == rcommon.StatusUninstalling:
+		last.SetStatus(rcommon.StatusUninstalled, "Uninstallation was interrupted")
+		return o.records.Update(recordKey(last.Name, last.Version), last)
+	default:
+		return fmt.Errorf("%w: revision %d (%s) appeared", state.ErrStale, last.Version, last.Info.Status)
+	}
 }
 
 // strategy says what is waited for beside hooks.

@@ -160,6 +160,9 @@ func (s *records) Create(key string, r release.Releaser) error {
 		return context.Cause(s.ctx)
 	}
 	if err := s.Driver.Create(key, s.thawed(rel)); err != nil {
+		if errors.Is(err, driver.ErrReleaseExists) {
+			return fmt.Errorf("%w: revision %d appeared", state.ErrStale, rel.Version)
+		}
 		return err
 	}
 	s.begun = copyRelease(rel)

@@ -6,6 +6,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/flotilla-sh/flotilla/plan"
@@ -15,7 +16,9 @@ import (
 
 // Releaser does to one release what a step says. Every method ends with a valid
 // Helm release, also when ctx is cancelled in the middle, and writes nothing
-// when ctx is cancelled before. Doing what is already done is no error.
+// when ctx is cancelled before. Doing what is already done is no error. Install
+// and Upgrade return state.ErrStale, and change nothing, when the release is not
+// any more what the plan was made for.
 type Releaser interface {
 	Install(ctx context.Context, r spec.Release, want *state.Revision) error
 	Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error
@@ -99,6 +102,12 @@ type Result struct {
 	Elapsed time.Duration // of the step itself, waiting not counted
 }
 
+// Untouched reports whether a step failed before it changed its release, so that
+// there is nothing of it to undo: what is there now is not this run's.
+func (r Result) Untouched() bool {
+	return errors.As(r.Err, new(tooEarly)) || errors.Is(r.Err, state.ErrStale)
+}
+
 // Report tells what a run did. It has a result for every step of the plan, in
 // the plan's order.
 type Report struct {
@@ -150,7 +159,11 @@ func (r Report) FullyUndone() bool {
 			if x.Step.Action.Writes() {
 				return false
 			}
-		case OutcomeFailed, OutcomeCancelled, OutcomeUndoFailed:
+		case OutcomeFailed, OutcomeCancelled:
+			if !x.Untouched() {
+				return false
+			}
+		case OutcomeUndoFailed:
 			return false
 		case OutcomeUnchanged, OutcomeSkipped, OutcomeUndone:
 		}

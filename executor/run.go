@@ -82,7 +82,7 @@ func cleanup(ctx context.Context, r Report, w Workers) []error {
 func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) Report {
 	failed := ids(r.Results, func(x Result) bool { return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled })
 	touched := ids(r.Results, func(x Result) bool {
-		return failed[x.Step.Release.ID] || x.Outcome == OutcomeDone && x.Step.Action.Writes()
+		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
 	})
 	back, lost := p.Undo(p.Touched(opts.Scope, touched, failed))
 	if len(back.Steps) == 0 {
@@ -154,11 +154,24 @@ func perform(ctx context.Context, s plan.Step, w Workers, mode plan.Mode) error 
 	if mode == plan.ModeDestroy {
 		return act(ctx, s, w)
 	}
-	err := w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil)
+	err := before(w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil))
 	if err == nil {
 		err = act(ctx, s, w)
 	}
 	return errors.Join(err, w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventPostSync, s.Release, err))
+}
+
+// tooEarly marks the failure of a hook that came before the release was touched.
+type tooEarly struct{ error }
+
+// Unwrap gives the hook's own error.
+func (e tooEarly) Unwrap() error { return e.error }
+
+func before(err error) error {
+	if err == nil {
+		return nil
+	}
+	return tooEarly{err}
 }
 
 func act(ctx context.Context, s plan.Step, w Workers) error {
@@ -168,7 +181,7 @@ func act(ctx context.Context, s plan.Step, w Workers) error {
 	case plan.ActionUpgrade:
 		return w.Releases.Upgrade(ctx, s.Release, s.Have, s.After)
 	case plan.ActionUninstall:
-		if err := w.Hooks.Fire(ctx, spec.EventPreUninstall, s.Release, nil); err != nil {
+		if err := before(w.Hooks.Fire(ctx, spec.EventPreUninstall, s.Release, nil)); err != nil {
 			return err
 		}
 		err := w.Releases.Uninstall(ctx, s.Release)
@@ -187,6 +200,9 @@ func putBack(ctx context.Context, s plan.Step, w Workers) error {
 	case plan.ActionRemove:
 		if err := w.Releases.Uninstall(ctx, s.Release); err != nil {
 			return err
+		}
+		if len(s.Have.History) > 0 {
+			return nil // what an uninstall before this run kept stays
 		}
 		return w.Records.Forget(ctx, s.Release)
 	case plan.ActionNone, plan.ActionInstall, plan.ActionUpgrade, plan.ActionUninstall:

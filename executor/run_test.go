@@ -30,6 +30,7 @@ type fleet struct {
 	running int
 	peak    int
 	fail    map[string]bool // "install a"
+	stale   map[string]bool // the same, but before anything is changed
 	cost    map[string]time.Duration
 }
 
@@ -60,6 +61,9 @@ func (f *fleet) do(ctx context.Context, verb string, r spec.Release, change func
 	defer f.mu.Unlock()
 	f.running--
 	f.log = append(f.log, verb+" "+name)
+	if f.stale[verb+" "+name] {
+		return state.ErrStale
+	}
 	change(name)
 	if f.fail[verb+" "+name] {
 		err = errBoom
@@ -287,7 +291,7 @@ func (h *recordingHooks) Fire(_ context.Context, e spec.HookEvent, r spec.Releas
 func TestLifecycleHooks(t *testing.T) {
 	tests := []struct{ name, graph, bad, want, outcomes string }{
 		{"around an apply", "+a\n-b\n=c", "", "preapply c, preapply b, preapply a, presync a, postsync a, presync b, preuninstall b, postuninstall b, postsync b, cleanup a, cleanup b, cleanup c", "a done, b done, c unchanged"},
-		{"a failing presync fails the release, and postsync hears of it", "+a", "presync a", "preapply a, presync a, postsync a after boom, cleanup a after boom", "a undone"},
+		{"a failing presync fails the release, and postsync hears of it", "+a", "presync a", "preapply a, presync a, postsync a after boom, cleanup a after boom", "a failed"},
 		{"a failing postsync fails the release", "+a", "postsync a", "preapply a, presync a, postsync a, cleanup a after boom", "a undone"},
 		{"a failing preapply stops the run before it began", "+a\n+b", "preapply b", "preapply b", "a skipped, b skipped"},
 		{"nothing changed: only cleanup", "=a", "", "cleanup a", "a unchanged"},
@@ -306,6 +310,49 @@ func TestLifecycleHooks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a failed step did not touch is not this run's to put back: a release that
+// somebody else installed or upgraded meanwhile stays theirs.
+func TestAStepThatFailedBeforeItChangedAnythingIsNotUndone(t *testing.T) {
+	tests := []struct{ name, graph, stale, bad, outcomes, log string }{
+		{"somebody else installed it", "~a\n+b: a", "install b", "", "a undone, b failed", "upgrade a, install b, rollback a"},
+		{"somebody else upgraded it", "~a\n~b: a", "upgrade b", "", "a undone, b failed", "upgrade a, upgrade b, rollback a"},
+		{"a presync hook failed", "~a\n~b: a", "", "presync b", "a undone, b failed", "upgrade a, rollback a"},
+		{"a preuninstall hook failed", "-b", "", "preuninstall b", "b failed", ""},
+		{"a postsync hook failed", "~b", "", "postsync b", "b undone", "upgrade b, rollback b"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, h := newFleet(), &recordingHooks{bad: tt.bad}
+				f.stale = map[string]bool{tt.stale: true}
+				r := Run(t.Context(), build(t, f, tt.graph), Workers{f, f, h}, Options{})
+				if got := outcomes(r); got != tt.outcomes {
+					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
+				}
+				if got := strings.Join(f.log, ", "); got != tt.log {
+					t.Errorf("log %q, want %q", got, tt.log)
+				}
+				if got := verdict(r); got != "undone" {
+					t.Errorf("verdict %s: the fleet is as it was", got)
+				}
+			})
+		})
+	}
+}
+
+func TestUndoingAnInstallKeepsTheHistoryThatWasThereBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.fail["install a"] = true
+		p := build(t, f, "+a")
+		p.Steps[0].Have.History = []state.Revision{{Number: 4, Status: state.StatusUninstalled}}
+		Run(t.Context(), p, workers(f), Options{})
+		if got := strings.Join(f.log, ", "); got != "install a, uninstall a" {
+			t.Errorf("log %q", got)
+		}
+	})
 }
 
 // Random graphs, failures and limits: needs hold in every schedule, and after

@@ -1,6 +1,9 @@
 package state
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // ObjectID names one Kubernetes object in a cluster. It is comparable. Group
 // and not version: an object keeps its identity when its API version moves.
@@ -34,6 +37,10 @@ func (id ObjectID) Compare(other ObjectID) int {
 	}
 	return 0
 }
+
+// ErrStale: a release's records are not what they were when an operation on it
+// was decided. The operation has changed nothing.
+var ErrStale = errors.New("the release has changed since it was looked at")
 
 // OperationError says why an operation on a release failed, with what the
 // cluster tells about the objects at fault.

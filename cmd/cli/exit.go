@@ -89,7 +89,7 @@ func reportCode(r executor.Report) int {
 		return exitDone
 	case r.Count(executor.OutcomeUndoFailed) > 0:
 		return exitNotUndone
-	case r.FullyUndone() && r.Count(executor.OutcomeUndone) > 0:
+	case r.FullyUndone():
 		return exitUndone
 	default:
 		return exitFailed
