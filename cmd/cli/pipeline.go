@@ -86,7 +86,19 @@ func (t *tools) render(ctx context.Context, f *fleet, in engine.RenderInput) (*s
 		return nil, err
 	}
 	in.Values = values
+	if in.Offline && in.Release.ID.Namespace == "" {
+		in.Release.ID.Namespace = t.namespace(in.Release.ID.Context)
+	}
 	return t.engine.Render(ctx, in)
+}
+
+// namespace is what helm template takes where nobody says one: the
+// kubeconfig's, or "default" where there is no kubeconfig.
+func (t *tools) namespace(context string) string {
+	if _, namespace, err := t.clusters.Resolve(context); err == nil && namespace != "" {
+		return namespace
+	}
+	return "default"
 }
 
 // plan is the pipeline up to a plan: one look at the cluster, render, compare.

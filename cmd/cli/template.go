@@ -43,7 +43,6 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 		}
 	}
 	t := s.tools(f)
-	f.releases = t.placed(f.releases)
 	return t.hooks.around(ctx, f.releases, func() error {
 		want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
 		if err != nil {
@@ -58,22 +57,6 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 		}
 		return nil
 	})
-}
-
-// placed fills in the namespaces that nobody says as helm template does: with
-// the kubeconfig's, or "default" where there is no kubeconfig.
-func (t *tools) placed(releases []spec.Release) []spec.Release {
-	placed := slices.Clone(releases)
-	for i, r := range placed {
-		if r.ID.Namespace != "" {
-			continue
-		}
-		placed[i].ID.Namespace = "default"
-		if _, namespace, err := t.clusters.Resolve(r.ID.Context); err == nil && namespace != "" {
-			placed[i].ID.Namespace = namespace
-		}
-	}
-	return placed
 }
 
 func (c *templateCmd) print(s *session, r spec.Release, rev *state.Revision) error {
