@@ -130,6 +130,40 @@ Failed: 1 unchanged, 1 undone, 1 not undone, 1 skipped in 19s.
 	}
 }
 
+// A quiet run that fails must still say why.
+func TestQuietStillTellsFailures(t *testing.T) {
+	var errs bytes.Buffer
+	v, err := New(FormatHuman, Streams{Out: &errs, Err: &errs, Quiet: true}, func() time.Time { return at(0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := step("web", plan.ActionUpgrade, plan.ReasonChanged)
+	v.Event(executor.Event{Kind: executor.EventStarted, Step: web})
+	v.Event(executor.Event{Kind: executor.EventFinished, Step: web, Outcome: executor.OutcomeDone})
+	v.Report(executor.Report{Results: []executor.Result{{Step: web, Outcome: executor.OutcomeDone}}}, plan.ModeApply)
+	if errs.Len() > 0 {
+		t.Errorf("a quiet run that works says %q", errs.String())
+	}
+	v.Event(executor.Event{Kind: executor.EventFinished, Step: web, Outcome: executor.OutcomeFailed, Err: trouble})
+	v.Report(executor.Report{Results: []executor.Result{{Step: web, Outcome: executor.OutcomeFailed, Err: trouble}}}, plan.ModeApply)
+	for _, want := range []string{"web failed", "panic: no", "Failed: 1 failed"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, errs.String())
+		}
+	}
+}
+
+func TestJSONReportHasTheErrorsOfHooksAndRecords(t *testing.T) {
+	out, _ := render(t, FormatJSON, func(v View) {
+		v.Report(executor.Report{HookErrs: []error{errors.New("preapply: no")}, RecordErrs: []error{errors.New("history stays")}}, plan.ModeApply)
+	})
+	for _, want := range []string{`"hookErrors":[{"message":"preapply: no"}]`, `"recordErrors":[{"message":"history stays"}]`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %s:\n%s", want, out)
+		}
+	}
+}
+
 func TestJSONIsOneObjectALine(t *testing.T) {
 	out, errs := render(t, FormatJSON, func(v View) {
 		v.Plan(examplePlan(), PlanOptions{})

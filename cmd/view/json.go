@@ -160,6 +160,14 @@ func errorOf(err error) *jsonError {
 	return j
 }
 
+func errorsOf(errs []error) []*jsonError {
+	var list []*jsonError
+	for _, err := range errs {
+		list = append(list, errorOf(err))
+	}
+	return list
+}
+
 type jsonResult struct {
 	Release   jsonID           `json:"release"`
 	Action    plan.Action      `json:"action"`
@@ -189,7 +197,10 @@ func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
 		Seconds     float64      `json:"seconds"`
 		Results     []jsonResult `json:"results"`
 		NotUndone   []string     `json:"notUndone,omitempty"`
-	}{v.header("report"), mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost})
+		HookErrs    []*jsonError `json:"hookErrors,omitempty"`
+		RecordErrs  []*jsonError `json:"recordErrors,omitempty"`
+	}{v.header("report"), mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost,
+		errorsOf(r.HookErrs), errorsOf(r.RecordErrs)})
 }
 
 func (v *jsonView) Hook(event spec.HookEvent, name, line string) {

@@ -31,7 +31,8 @@ func (h *human) End() {
 }
 
 // Event prints one line when a step ends, and where nothing is redrawn also one
-// when it starts, so that a log of CI shows what hangs.
+// when it starts, so that a log of CI shows what hangs. A quiet run still tells
+// what failed and what was undone for it.
 func (h *human) Event(e executor.Event) {
 	h.mu.Lock()
 	live := h.live
@@ -45,6 +46,8 @@ func (h *human) Event(e executor.Event) {
 		doing, _ := verbs(e.Step.Action)
 		h.print(fmt.Sprintf("  %s %s\n", doing, h.names.name(e.Step.Release.ID)))
 	case e.Outcome == executor.OutcomeUnchanged:
+	case e.Undo || e.Err != nil:
+		h.always(h.finished(e))
 	default:
 		h.print(h.finished(e))
 	}
@@ -98,6 +101,10 @@ func (h *human) Report(r executor.Report, mode plan.Mode) {
 		}
 	}
 	h.leftovers(&b, r)
+	if r.Failed() || len(r.RecordErrs) > 0 {
+		h.always(b.String())
+		return
+	}
 	h.print(b.String())
 }
 
