@@ -140,7 +140,7 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		if !p.Changed() {
 			return nil
 		}
-		if yes, err := s.confirm(q.mode); err != nil || !yes {
+		if yes, err := s.confirm(ctx, q.mode); err != nil || !yes {
 			return err
 		}
 		return s.execute(ctx, t, p, q)
@@ -169,20 +169,30 @@ func (s *session) execute(ctx context.Context, t *tools, p *plan.Plan, q changeR
 	return nil
 }
 
-// confirm asks when --interactive says so.
-func (s *session) confirm(mode plan.Mode) (bool, error) {
+// confirm asks when --interactive says so. An interrupt is an answer, too: the
+// goroutine that still reads then ends with the process.
+func (s *session) confirm(ctx context.Context, mode plan.Mode) (bool, error) {
 	if !s.globals.Interactive {
 		return true, nil
 	}
 	s.view.Ask(fmt.Sprintf("Do you really want to %s?", mode))
-	answer, err := bufio.NewReader(s.env.Stdin).ReadString('\n')
-	if err != nil && answer == "" {
-		return false, fmt.Errorf("reading the answer: %w", err)
+	type line struct {
+		text string
+		err  error
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return true, nil
-	default:
-		return false, nil
+	answered := make(chan line, 1)
+	go func() {
+		text, err := bufio.NewReader(s.env.Stdin).ReadString('\n')
+		answered <- line{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case answer := <-answered:
+		if answer.err != nil && answer.text == "" {
+			return false, fmt.Errorf("reading the answer: %w", answer.err)
+		}
+		reply := strings.ToLower(strings.TrimSpace(answer.text))
+		return reply == "y" || reply == "yes", nil
 	}
 }

@@ -62,6 +62,8 @@ func exitCode(ctx context.Context, err error) int {
 		return interruptCode(ctx)
 	case err == nil:
 		return exitDone
+	case errors.As(err, &code) && code.code == exitChanges && withoutTold(err) != nil:
+		return exitFailed // changes are no news when the command itself failed
 	case errors.As(err, &code):
 		return code.code
 	case errors.Is(err, plan.ErrBusy):
