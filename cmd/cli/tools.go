@@ -38,6 +38,7 @@ func (s *session) tools(f *fleet) *tools {
 		Fetch:        fetchFunc(fetcher.Path),
 		Repositories: repositories(f.spec),
 		Freshness:    s.freshness(),
+		SkipDeps:     s.globals.SkipDeps,
 	})
 	return &tools{
 		charts:   charts,

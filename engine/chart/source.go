@@ -81,7 +81,7 @@ func (s *Store) locate(ref spec.Chart) (source, error) {
 		devel:    ref.Devel,
 		verify:   ref.Verify,
 		keyring:  ref.Keyring,
-		skipDeps: ref.SkipDeps,
+		skipDeps: ref.SkipDeps || s.opts.SkipDeps,
 	}
 	if src.keyring != "" && !filepath.IsAbs(src.keyring) {
 		src.keyring = filepath.Join(ref.Dir, src.keyring)

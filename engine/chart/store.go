@@ -40,6 +40,7 @@ type Options struct {
 	RepositoryConfig string            // Helm's repositories.yaml; empty: Helm's
 	WrapTransport    func(http.RoundTripper) http.RoundTripper
 	Freshness        Freshness
+	SkipDeps         bool // take the charts/ of every chart as it is
 }
 
 // Store finds charts and keeps them by digest. It is safe for concurrent use;
