@@ -2,8 +2,12 @@ package plan
 
 import (
 	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-sh/flotilla/hooks"
+	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -18,8 +22,8 @@ type Lost struct {
 // Undo is the plan that puts back what this plan did to the touched releases:
 // upgraded ones return to the revision before, installed ones are removed,
 // uninstalled ones are restored. Its edges are this plan's, reversed. What no
-// plan can put back is listed in lost: hooks that ran, and CRDs, which Helm
-// never deletes.
+// plan can put back is listed in lost: hooks and Jobs that ran, CRDs, which Helm
+// never deletes, and what goes away together with a deleted object.
 func (p *Plan) Undo(touched map[spec.ReleaseID]bool) (undo *Plan, lost []Lost) {
 	undo = &Plan{Mode: ModeUndo}
 	for _, s := range slices.Backward(p.Steps) {
@@ -28,6 +32,7 @@ func (p *Plan) Undo(touched map[spec.ReleaseID]bool) (undo *Plan, lost []Lost) {
 		}
 		undo.Steps = append(undo.Steps, inverse(s))
 		lost = append(lost, irreversible(s)...)
+		lost = append(lost, collateral(s)...)
 	}
 	for _, e := range slices.Backward(p.Edges) {
 		undo.Edges = append(undo.Edges, Edge{From: e.To, To: e.From, Kind: e.Kind})
@@ -63,6 +68,44 @@ func irreversible(s Step) []Lost {
 		return nil
 	default:
 		return nil
+	}
+}
+
+// collateral is what changes of objects bring about beside the objects.
+func collateral(s Step) []Lost {
+	var lost []Lost
+	for _, c := range s.Changes {
+		why := ""
+		switch {
+		case c.Hook:
+		case c.Op != diff.OpRemove && c.Object.Group == "batch" && c.Object.Kind == "Job":
+			why = "a Job may have run"
+		case c.Op == diff.OpRemove && !strings.Contains(c.Before, keepPolicy):
+			why = takenAlong(c.Object)
+		}
+		if why != "" {
+			lost = append(lost, Lost{Release: s.Release.ID, Object: c.Object, Why: why})
+		}
+	}
+	return lost
+}
+
+// keepPolicy is the annotation, in canonical YAML, with which Helm deletes no
+// object.
+const keepPolicy = "helm.sh/resource-policy: keep\n"
+
+// takenAlong says what is gone with a deleted object that creating it again does
+// not bring back.
+func takenAlong(id state.ObjectID) string {
+	switch (schema.GroupKind{Group: id.Group, Kind: id.Kind}) {
+	case schema.GroupKind{Kind: "PersistentVolumeClaim"}:
+		return "its data may be gone"
+	case schema.GroupKind{Kind: "Namespace"}:
+		return "what else was in it may be gone"
+	case schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}:
+		return "objects of its kind may be gone"
+	default:
+		return ""
 	}
 }
 
