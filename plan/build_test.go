@@ -171,6 +171,19 @@ func TestInferredEdges(t *testing.T) {
 	})
 }
 
+func TestInferredEdgesOfDeletionsAreTurnedAround(t *testing.T) {
+	in := input("-crds:\n-spaces:\n-fleet:")
+	stored := func(name, stream string) { in.Have[id(name)].History[0].Stream = []byte(stream) }
+	stored("crds", crdStream)
+	stored("spaces", "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"n\"\n")
+	stored("fleet", crStream)
+	in.Policy.Mode = ModeDestroy
+	p, err := Build(in)
+	if err != nil || names(p) != "fleet crds spaces" {
+		t.Errorf("order %q, edges\n%s%v", names(p), edges(p), err)
+	}
+}
+
 func TestBuildIsStableUnderMapOrderAndRepetition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var lines []string

@@ -31,32 +31,24 @@ func order(p *Plan, files []spec.File) (*Plan, error) {
 // deletion goes before anything applied that it has to do with. The last rule
 // keeps a mix of both free of cycles.
 func needsEdges(steps []Step) []Edge {
-	action := actions(steps)
+	selected := make(map[spec.ReleaseID]bool, len(steps))
+	for _, s := range steps {
+		selected[s.Release.ID] = true
+	}
 	var edges []Edge
 	for _, s := range steps {
 		for _, n := range s.Release.Needs {
-			needed, selected := action[n.ID]
-			if !selected || n.ID == s.Release.ID {
+			if !selected[n.ID] || n.ID == s.Release.ID {
 				continue
 			}
 			from, to := n.ID, s.Release.ID
 			if s.Action.Deletes() {
 				from, to = to, from
-			} else if needed.Deletes() {
-				from, to = n.ID, s.Release.ID
 			}
 			edges = append(edges, Edge{From: Node{Release: from}, To: Node{Release: to}, Kind: EdgeNeeds})
 		}
 	}
 	return edges
-}
-
-func actions(steps []Step) map[spec.ReleaseID]Action {
-	m := make(map[spec.ReleaseID]Action, len(steps))
-	for _, s := range steps {
-		m[s.Release.ID] = s.Action
-	}
-	return m
 }
 
 // fileEdges keeps helmfile's order of files: what a file applies waits for what

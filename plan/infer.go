@@ -15,16 +15,38 @@ type kind struct{ Context, Group, Kind string }
 type place struct{ Context, Namespace string }
 
 // inferredEdges orders releases by what they bring: a CRD before objects of its
-// kind, a Namespace before releases in it. An edge that would close a cycle is
-// left out, because a declared order is stronger than a guessed one.
+// kind, a Namespace before releases in it; deletions run the other way round. An
+// edge that would close a cycle is left out, because a declared order is
+// stronger than a guessed one.
 func inferredEdges(p *Plan) []Edge {
+	return append(infer(p, applied, false), infer(p, deleted, true)...)
+}
+
+// applied is what a step brings into the cluster, nil if nothing.
+func applied(s Step) *state.Revision {
+	if !s.Action.Writes() || s.Action.Deletes() {
+		return nil
+	}
+	return s.After
+}
+
+// deleted is what a step removes, nil if nothing. Helm keeps the files of crds/.
+func deleted(s Step) *state.Revision {
+	if !s.Action.Deletes() || s.Before == nil {
+		return nil
+	}
+	removed := *s.Before
+	removed.CRDs = nil
+	return &removed
+}
+
+func infer(p *Plan, objects func(Step) *state.Revision, reverse bool) []Edge {
 	kinds := map[kind]spec.ReleaseID{}
 	namespaces := map[place]spec.ReleaseID{}
 	for _, s := range p.Steps {
-		if s.After == nil || !s.Action.Writes() {
-			continue
+		if rev := objects(s); rev != nil {
+			brought(s.Release.ID, rev, kinds, namespaces)
 		}
-		brought(s, kinds, namespaces)
 	}
 	if len(kinds) == 0 && len(namespaces) == 0 {
 		return nil
@@ -32,6 +54,9 @@ func inferredEdges(p *Plan) []Edge {
 	g := newGraph(p)
 	var edges []Edge
 	add := func(from, to spec.ReleaseID, why EdgeKind) {
+		if reverse {
+			from, to = to, from
+		}
 		e := Edge{From: Node{Release: from}, To: Node{Release: to}, Kind: why}
 		if from != to && !g.reaches(e.To, e.From) && !g.has(e) {
 			g.next[g.index[e.From]] = append(g.next[g.index[e.From]], g.index[e.To])
@@ -39,14 +64,15 @@ func inferredEdges(p *Plan) []Edge {
 		}
 	}
 	for _, s := range p.Steps {
-		if s.After == nil || !s.Action.Writes() {
+		rev := objects(s)
+		if rev == nil {
 			continue
 		}
 		id := s.Release.ID
 		if from, ok := namespaces[place{id.Context, id.Namespace}]; ok {
 			add(from, id, EdgeNamespace)
 		}
-		for _, doc := range diff.Documents(s.After.Stream) {
+		for _, doc := range diff.Documents(rev.Stream) {
 			if from, ok := kinds[kindOf(id.Context, doc)]; ok {
 				add(from, id, EdgeCRD)
 			}
@@ -55,11 +81,10 @@ func inferredEdges(p *Plan) []Edge {
 	return edges
 }
 
-// brought records the CRDs and Namespaces among a step's objects.
-func brought(s Step, kinds map[kind]spec.ReleaseID, namespaces map[place]spec.ReleaseID) {
-	id := s.Release.ID
-	docs := diff.Documents(s.After.Stream)
-	for _, f := range s.After.CRDs {
+// brought records the CRDs and Namespaces among a revision's objects.
+func brought(id spec.ReleaseID, rev *state.Revision, kinds map[kind]spec.ReleaseID, namespaces map[place]spec.ReleaseID) {
+	docs := diff.Documents(rev.Stream)
+	for _, f := range rev.CRDs {
 		docs = append(docs, diff.Documents(f.Data)...)
 	}
 	for _, doc := range docs {
