@@ -31,6 +31,8 @@ type client struct {
 	to    *target
 	limit int
 
+	patience time.Duration // with objects that are still terminating
+
 	mu         sync.Mutex
 	built      kube.ResourceList // the last list built
 	troubles   []state.Trouble
@@ -159,7 +161,7 @@ func (c *client) updateRun(originals, targets kube.ResourceList, result *kube.Re
 			if original := originals.Get(object); original != nil {
 				before = kube.ResourceList{original}
 			}
-			outcomes[i].result, outcomes[i].err = c.Client.Update(before, kube.ResourceList{object}, options...)
+			outcomes[i].result, outcomes[i].err = c.updateOne(before, kube.ResourceList{object}, options)
 		})
 	}
 	group.Wait()
@@ -172,6 +174,25 @@ func (c *client) updateRun(originals, targets kube.ResourceList, result *kube.Re
 		failed = append(failed, o.err)
 	}
 	return errors.Join(failed...)
+}
+
+// updateOne also waits for an object that is still terminating, as after an
+// uninstall: it takes the update, and is gone some time later all the same.
+func (c *client) updateOne(before, target kube.ResourceList, options []kube.ClientUpdateOption) (*kube.Result, error) {
+	wanted := target[0].Object.DeepCopyObject() // an update puts the answer in its place
+	result, err := c.Client.Update(before, target, options...)
+	if err != nil {
+		return result, err
+	}
+	object, err := meta.Accessor(target[0].Object)
+	if err != nil || object.GetDeletionTimestamp() == nil {
+		return result, err
+	}
+	if err := c.await(target, c.patience, judgeGone); err != nil {
+		return result, fmt.Errorf("waiting for an object that is being deleted: %w", err)
+	}
+	target[0].Object = wanted
+	return c.Client.Update(before, target, options...)
 }
 
 // recognise waits until new custom resource definitions are served, and makes

@@ -52,7 +52,7 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 	base := kube.New(getter)
 	base.Namespace = r.ID.Namespace
 	base.SetLogger(log)
-	c := &client{Client: base, ctx: ctx, to: to, limit: e.opts.Concurrency}
+	c := &client{Client: base, ctx: ctx, to: to, limit: e.opts.Concurrency, patience: timeoutOf(r.Options.Timeout)}
 
 	config := action.NewConfiguration(action.ConfigurationSetLogger(log))
 	config.RESTClientGetter = getter

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// An object that still terminates takes every patch, and then is gone.
+func TestRestoringWaitsForObjectsThatAreStillTerminating(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	r := f.release(writeChart(t, map[string]string{
+		"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: held\n  finalizers: [flotilla.test/held]\n",
+	}), "held")
+	f.mustApply(r, nil)
+	if err := f.Uninstall(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	old := f.configMap("held")
+	if old == nil || old.DeletionTimestamp == nil {
+		t.Fatalf("the object should be terminating: %v", old)
+	}
+	release := func() {
+		time.Sleep(500 * time.Millisecond)
+		none := []byte(`{"metadata":{"finalizers":null}}`)
+		if _, err := f.client().CoreV1().ConfigMaps(f.namespace).Patch(ctx, "held", types.MergePatchType, none, metav1.PatchOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); release() }()
+	if err := f.Rollback(ctx, r, &state.Revision{Number: 1}); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if now := f.configMap("held"); now == nil || now.UID == old.UID || now.DeletionTimestamp != nil {
+		t.Errorf("restored object is %v", now)
+	}
+
+	r.Options.Timeout = time.Second
+	if err := f.Uninstall(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	err := f.Rollback(ctx, r, &state.Revision{Number: 2})
+	if err == nil || !strings.Contains(err.Error(), "held by finalizers flotilla.test/held") {
+		t.Errorf("restoring over an object that never goes: %v", err)
+	}
+	release()
+}
