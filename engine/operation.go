@@ -143,8 +143,10 @@ func (o *operation) expectNone() error {
 		return err
 	case last.Info.Status == rcommon.StatusUninstalled:
 		return nil
-	case last.Info.Status == rcommon.StatusUninstalling:
-		last.SetStatus(rcommon.StatusUninstalled, "Uninstallation was interrupted")
+	case last.Info.Status == rcommon.StatusUninstalling, last.Info.Status == rcommon.StatusSuperseded:
+		// Helm supersedes what is uninstalled just before it writes the record of
+		// an install; so this one was cut off there.
+		last.SetStatus(rcommon.StatusUninstalled, "Interrupted: was "+last.Info.Status.String())
 		return o.records.Update(recordKey(last.Name, last.Version), last)
 	default:
 		return fmt.Errorf("%w: revision %d (%s) appeared", state.ErrStale, last.Version, last.Info.Status)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	rcommon "helm.sh/helm/v4/pkg/release/common"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -52,4 +53,18 @@ func TestRestoringWaitsForObjectsThatAreStillTerminating(t *testing.T) {
 		t.Errorf("restoring over an object that never goes: %v", err)
 	}
 	release()
+}
+
+// Helm supersedes kept history before it writes the new record; a run that is
+// killed in between leaves no other trace.
+func TestAnInstallCutOffBeforeItsRecordCanBeRepeated(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: a\n"}), "cut")
+	f.mustApply(r, nil)
+	if err := f.Uninstall(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	f.setStatus(r, 1, rcommon.StatusSuperseded)
+	f.mustApply(r, nil)
+	f.wantHistory(r, "1=superseded 2=deployed")
 }
