@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 
 	"github.com/flotilla-sh/flotilla/spec"
@@ -96,7 +97,9 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 
 // Rollback makes a new revision out of to, which must still be in the history.
 // A release that was uninstalled with its history kept comes back this way. A
-// newest record that is pending is marked as failed first.
+// newest record that is pending is marked as failed first. What is deployed
+// already stays as it is, and what had failed is put back without waiting for
+// it, as failed as it was.
 func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision) error {
 	o, err := e.begin(ctx, r)
 	if err != nil {
@@ -110,17 +113,33 @@ func (o *operation) rollback(to *state.Revision) error {
 	if err := o.records.unlock(); err != nil {
 		return err
 	}
-	if _, err := o.records.Get(recordKey(o.release.ID.Name, to.Number)); err != nil {
+	found, err := o.records.Get(recordKey(o.release.ID.Name, to.Number))
+	if err != nil {
 		return fmt.Errorf("%w: %d: %w", ErrNoRevision, to.Number, err)
 	}
+	target, err := typed(found)
+	if err != nil {
+		return err
+	}
+	last, err := o.records.last()
+	if err != nil || last.Version == target.Version && last.Info.Status == rcommon.StatusDeployed {
+		return err
+	}
+	failed := target.Info.Status == rcommon.StatusFailed
 	back := action.NewRollback(o.config)
 	back.Version = to.Number
 	back.ServerSideApply = serverSide(options)
 	back.ForceReplace, back.ForceConflicts = options.ForceReplace, options.ForceConflicts
 	back.CleanupOnFail, back.DisableHooks = options.CleanupOnFail, options.DisableHooks
 	back.WaitStrategy, back.WaitForJobs = strategy(options), options.WaitForJobs
+	if failed {
+		back.WaitStrategy, back.WaitForJobs = kube.HookOnlyStrategy, false
+	}
 	back.Timeout, back.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
-	return back.Run(o.release.ID.Name)
+	if err := back.Run(o.release.ID.Name); err != nil || !failed {
+		return err
+	}
+	return o.records.fail(o.records.begun, fmt.Sprintf("Rollback to %d, which had failed", to.Number))
 }
 
 // Uninstall removes the objects of r and keeps its history, so that Rollback

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,34 @@ func TestRestoringWaitsForObjectsThatAreStillTerminating(t *testing.T) {
 		t.Errorf("restoring over an object that never goes: %v", err)
 	}
 	release()
+}
+
+func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": deployment}), "broken")
+	r.Options.Wait, r.Options.Timeout = true, time.Second
+	for _, fail := range []string{"never-ready", "crash-loop"} {
+		if _, err := f.apply(ctx, r, map[string]any{"fail": fail}); !errors.Is(err, ErrNotReady) {
+			t.Fatalf("applying what gets never ready: %v", err)
+		}
+	}
+	if err := f.Rollback(ctx, r, &state.Revision{Number: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHistory(r, "1=failed 2=failed 3=failed")
+	if rec := f.record(r, 3); rec.Config["fail"] != "never-ready" || rec.Info.Description != "Rollback to 1, which had failed" {
+		t.Errorf("revision 3 has %v, %q", rec.Config, rec.Info.Description)
+	}
+}
+
+func TestRollingBackToWhatIsDeployedWritesNothing(t *testing.T) {
+	f := online(t)
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: a\n"}), "same")
+	f.mustApply(r, nil)
+	if err := f.Rollback(context.Background(), r, &state.Revision{Number: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHistory(r, "1=deployed")
 }
 
 // Helm supersedes kept history before it writes the new record; a run that is
