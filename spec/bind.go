@@ -7,11 +7,16 @@ import (
 
 // Bind gives a copy in which every release and need has a context and a
 // namespace: resolve tells the real name and the default namespace of a
-// context, for "" those of the current one. It is called once per context.
+// context, for "" those of the current one. It is called once per context. A
+// release that names no context gets that of its file's environment, as
+// helmfile's connection flags do.
 func (s *Spec) Bind(resolve func(context string) (name, namespace string, err error)) (*Spec, error) {
 	type target struct{ name, namespace string }
 	known := map[string]target{}
-	fill := func(id ReleaseID) (ReleaseID, error) {
+	fill := func(id ReleaseID, file int) (ReleaseID, error) {
+		if id.Context == "" && file < len(s.Files) {
+			id.Context = s.Files[file].Environment.KubeContext
+		}
 		t, ok := known[id.Context]
 		if !ok {
 			var err error
@@ -31,15 +36,37 @@ func (s *Spec) Bind(resolve func(context string) (name, namespace string, err er
 	for i := range out.Releases {
 		r := &out.Releases[i]
 		var err error
-		if r.ID, err = fill(r.ID); err != nil {
+		if r.ID, err = fill(r.ID, r.File); err != nil {
 			return nil, err
 		}
 		r.Needs = slices.Clone(r.Needs)
 		for j := range r.Needs {
-			if r.Needs[j].ID, err = fill(r.Needs[j].ID); err != nil {
+			id := r.Needs[j].ID
+			if r.Needs[j].ID, err = fill(id, s.fileOf(id, r.File)); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return &out, nil
+}
+
+// fileOf gives the file that declares a needed release: the needing file if it
+// does, else the first that does.
+func (s *Spec) fileOf(id ReleaseID, needing int) int {
+	found := -1
+	for _, r := range s.Releases {
+		if r.ID != id {
+			continue
+		}
+		if r.File == needing {
+			return needing
+		}
+		if found < 0 {
+			found = r.File
+		}
+	}
+	if found < 0 {
+		return needing
+	}
+	return found
 }

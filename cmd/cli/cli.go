@@ -50,6 +50,8 @@ type grammar struct {
 	Status     statusCmd     `cmd:"" help:"Show how the selected releases are in the cluster."`
 	Test       testCmd       `cmd:"" help:"Run the test hooks of the selected releases."`
 	Build      buildCmd      `cmd:"" help:"Print the final state files as YAML."`
+	PrintEnv   printEnvCmd   `cmd:"" name:"print-env" help:"Print the environment and merged values of every state file."`
+	ShowDag    showDagCmd    `cmd:"" name:"show-dag" help:"Print the needs of the selected releases."`
 	Deps       depsCmd       `cmd:"" help:"Download the charts of the selected releases and their dependencies into the cache."`
 	Repos      reposCmd      `cmd:"" help:"Check that every declared repository can be reached with its credentials."`
 	Version    versionCmd    `cmd:"" help:"Print the version." aliases:"ver"`
@@ -126,11 +128,12 @@ type Globals struct {
 	StateValuesSetString []string `sep:"none" placeholder:"K=V" help:"Like --state-values-set, always strings."`
 	StateValuesFile      []string `sep:"none" placeholder:"PATH" help:"File of state values."`
 
-	SkipDeps    bool   `help:"Take charts/ folders as they are: build no dependencies."`
-	SkipRefresh bool   `help:"Use what earlier runs found in repositories and registries; ask only for what is not known."`
-	NoExec      bool   `env:"FLOTILLA_NO_EXEC" help:"Refuse to run programs that state files name: exec in templates, hooks, post-renderers."`
-	FileOrder   string `enum:"listed,none" default:"listed" help:"Order between state files: listed keeps helmfile's order, none leaves only needs (listed, none)."`
-	CacheDir    string `placeholder:"DIR" env:"FLOTILLA_CACHE_HOME,HELMFILE_CACHE_HOME" help:"Cache of charts and remote files."`
+	SkipDeps            bool   `help:"Take charts/ folders as they are: build no dependencies."`
+	SkipRefresh         bool   `help:"Use what earlier runs found in repositories and registries; ask only for what is not known."`
+	NoExec              bool   `env:"FLOTILLA_NO_EXEC" help:"Refuse to run programs that state files name: exec in templates, hooks, post-renderers."`
+	FileOrder           string `enum:"listed,none" default:"listed" help:"Order between state files: listed keeps helmfile's order, none leaves only needs (listed, none)."`
+	SequentialHelmfiles bool   `help:"Put the files of a folder in order of their names, one after another."`
+	CacheDir            string `placeholder:"DIR" env:"FLOTILLA_CACHE_HOME,HELMFILE_CACHE_HOME" help:"Cache of charts and remote files."`
 
 	Interactive bool `short:"i" env:"FLOTILLA_INTERACTIVE,HELMFILE_INTERACTIVE" help:"Ask before changing anything."`
 	Color       bool `xor:"color" help:"Colour even where the output is no terminal."`

@@ -108,6 +108,7 @@ func (s *session) loadOptions(over overlay) spec.LoadOptions {
 		ReleaseSet:           over.Set,
 		Stdin:                s.env.Stdin,
 		NoExec:               g.NoExec,
+		Sequential:           g.SequentialHelmfiles,
 		NoFileOrder:          g.FileOrder == "none",
 		CacheDir:             s.cacheDir("sources"),
 		LookupEnv:            s.env.Lookup,

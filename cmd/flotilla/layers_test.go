@@ -65,7 +65,7 @@ var rooms = map[string][]string{
 	"github.com/Masterminds/sprig":   {"spec/tmpl"},
 	"dario.cat/mergo":                {"spec", "spec/values"},
 	"gopkg.in/yaml.v3":               {"spec", "spec/schema", "spec/tmpl", "spec/values"},
-	"sigs.k8s.io/yaml":               {"spec", "spec/schema", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
+	"sigs.k8s.io/yaml":               {"spec", "spec/schema", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "plan", "plan/diff", "cmd/cli"},
 	"github.com/sergi/go-diff":       {"plan/diff"},
 	"github.com/google/cel-go":       {"plan/policy"},
 	"k8s.io/klog":                    {"cmd/flotilla"},

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+type showDagCmd struct {
+	needsFlags
+}
+
+// Run prints the needs of the selected releases. A group is the length of the
+// longest chain of needs below a release; an apply has no such groups, it
+// starts a release as soon as its own needs are done.
+func (c *showDagCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	groups := levels(f.releases)
+	last := 0
+	for _, g := range groups {
+		last = max(last, g)
+	}
+	var rows [][]string
+	for group := 1; group <= last; group++ {
+		for i, r := range f.releases {
+			if groups[i] == group {
+				rows = append(rows, []string{strconv.Itoa(group), r.ID.String(), needsOf(r)})
+			}
+		}
+	}
+	view.Table(s.env.Streams.Out, []string{"GROUP", "RELEASE", "DEPENDENCIES"}, rows)
+	return nil
+}
+
+// levels numbers releases from 1 by the longest chain of needs below them.
+// Select has refused cycles, so every chain ends.
+func levels(releases []spec.Release) []int {
+	index := make(map[spec.ReleaseID]int, len(releases))
+	for i, r := range releases {
+		index[r.ID] = i
+	}
+	groups := make([]int, len(releases))
+	var level func(i int) int
+	level = func(i int) int {
+		if groups[i] > 0 {
+			return groups[i]
+		}
+		deepest := 0
+		for _, n := range releases[i].Needs {
+			if j, ok := index[n.ID]; ok {
+				deepest = max(deepest, level(j))
+			}
+		}
+		groups[i] = deepest + 1
+		return groups[i]
+	}
+	for i := range releases {
+		level(i)
+	}
+	return groups
+}
+
+func needsOf(r spec.Release) string {
+	var names []string
+	for _, n := range r.Needs {
+		names = append(names, n.ID.String())
+	}
+	return strings.Join(names, ", ")
+}
