@@ -51,6 +51,8 @@ func TestRevisions(t *testing.T) {
 		{"hooks can be left out", rev(one), rev(one, hook), Options{NoHooks: true}, ""},
 		{"items of a List are objects", nil, rev("apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x}\n"), Options{},
 			"add ConfigMap/x hook=false\n+apiVersion: v1\n+kind: ConfigMap\n+metadata:\n+  name: x\n"},
+		{"items of a typed List have its kind, so Secrets in one are masked", nil, rev("apiVersion: v1\nkind: SecretList\nitems:\n- metadata: {name: x}\n  stringData: {a: hunter2}\n"), Options{},
+			"add Secret/x hook=false\n+apiVersion: v1\n+kind: Secret\n+metadata:\n+  name: x\n+stringData:\n+  a: (masked, 7 bytes)\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,11 +103,7 @@ func FuzzNoChangeAgainstItself(f *testing.F) {
 		a, b := rev(text), rev("# comment\n"+text)
 		changes, err := Revisions(a, b, Options{})
 		if err == nil && len(changes) > 0 && !strings.HasPrefix(text, "\n") {
-			for _, c := range changes {
-				if c.Before == c.After {
-					t.Errorf("change without difference: %+v", c)
-				}
-			}
+			t.Errorf("changes against itself: %+v", changes)
 		}
 		for _, l := range (Change{Before: text, After: text}).Unified(2) {
 			if l.Kind == LineAdd || l.Kind == LineRemove {

@@ -67,16 +67,24 @@ func index(docs []string, opts Options) (map[state.ObjectID]object, error) {
 	return found, nil
 }
 
+// items opens Lists. An item of a typed list that names no kind has the list's,
+// as Kubernetes reads it.
 func items(o object) []object {
 	list, ok := o["items"].([]any)
-	if !ok || !strings.HasSuffix(text(o, "kind"), "List") {
+	kind, isList := strings.CutSuffix(text(o, "kind"), "List")
+	if !ok || !isList {
 		return []object{o}
 	}
 	var all []object
 	for _, i := range list {
-		if item, ok := i.(object); ok {
-			all = append(all, items(item)...)
+		item, ok := i.(object)
+		if !ok {
+			continue
 		}
+		if kind != "" && text(item, "kind") == "" {
+			item["kind"], item["apiVersion"] = kind, o["apiVersion"]
+		}
+		all = append(all, items(item)...)
 	}
 	return all
 }
