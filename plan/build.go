@@ -16,7 +16,7 @@ func Build(in Input) (*Plan, error) {
 	if in.Policy.Mode == "" {
 		in.Policy.Mode = ModeApply
 	}
-	var errs []error
+	errs := duplicates(in.Releases)
 	steps := make([]Step, 0, len(in.Releases))
 	for _, r := range in.Releases {
 		s, err := step(r, in)
@@ -30,6 +30,22 @@ func Build(in Input) (*Plan, error) {
 		return nil, errors.Join(errs...)
 	}
 	return order(&Plan{Mode: in.Policy.Mode, Steps: steps}, in.Files)
+}
+
+// duplicates are told by spec already, but for those that only the defaults of
+// the cluster make one: a release in no namespace, and one in "default".
+func duplicates(releases []spec.Release) []error {
+	var errs []error
+	first := map[spec.ReleaseID]spec.Release{}
+	for _, r := range releases {
+		other, ok := first[r.ID]
+		if !ok {
+			first[r.ID] = r
+			continue
+		}
+		errs = append(errs, &spec.Error{Pos: r.Pos, Err: fmt.Errorf("found duplicate releases with ID %q, the other one is at %s", r.ID, other.Pos)})
+	}
+	return errs
 }
 
 func step(r spec.Release, in Input) (Step, error) {

@@ -288,3 +288,15 @@ func sorted(list []string) string {
 	slices.Sort(list)
 	return strings.Join(list, " ")
 }
+
+// Only the cluster tells that a release without a namespace or context means
+// the same one as another that spells them out.
+func TestTwoReleasesWithOneIDAreRefused(t *testing.T) {
+	in := input("a:\nb:\n")
+	in.Releases[1].ID = in.Releases[0].ID
+	in.Releases[0].Pos, in.Releases[1].Pos = spec.Pos{File: "x.yaml", Line: 2}, spec.Pos{File: "y.yaml", Line: 3}
+	_, err := Build(in)
+	if err == nil || !strings.Contains(err.Error(), `y.yaml:3: found duplicate releases with ID "c/n/a", the other one is at x.yaml:2`) {
+		t.Errorf("building: %v", err)
+	}
+}
