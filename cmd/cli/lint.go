@@ -29,19 +29,16 @@ func (s *session) lint(ctx context.Context, t *tools, f *fleet) error {
 	messages := make([][]engine.LintMessage, len(f.releases))
 	errs := make([]error, len(f.releases))
 	each(len(f.releases), fetches, func(i int) { messages[i], errs[i] = t.lint(ctx, f, f.releases[i]) })
-	failed := 0
 	for i, r := range f.releases {
 		for _, m := range messages[i] {
 			if m.Severity == engine.SeverityError {
-				failed++
+				errs = append(errs, fmt.Errorf("linting %s: %s: %s", r.ID, m.Path, m.Text))
+				continue
 			}
 			if err := view.Text(s.env.Streams.Out, fmt.Sprintf("%s: %s: %s: %s\n", r.ID, m.Severity, m.Path, m.Text)); err != nil {
 				return err
 			}
 		}
-	}
-	if failed > 0 {
-		errs = append(errs, fmt.Errorf("lint found %d errors", failed))
 	}
 	return interrupted(ctx, errors.Join(errs...))
 }

@@ -34,7 +34,7 @@ func (c *listCmd) Run(ctx context.Context, s *session) error {
 	}
 	rows := make([]listed, 0, len(f.releases))
 	for _, r := range f.releases {
-		rows = append(rows, listed{r.ID.Name, r.ID.Namespace, r.Enabled, r.Installed, labels(f.spec.LabelsOf(r)), r.Chart.Ref, r.Chart.Version})
+		rows = append(rows, listed{r.ID.Name, r.ID.Namespace, r.Enabled, r.Installed, labels(f.spec.LabelsOf(r)), r.Chart.Declared, r.Chart.Version})
 	}
 	slices.SortStableFunc(rows, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,6 +66,24 @@ func levels(releases []spec.Release) []int {
 		level(i)
 	}
 	return groups
+}
+
+// byNeeds orders releases as helmfile prints them: file by file, in each what is
+// needed first, else as declared.
+func byNeeds(releases []spec.Release) []spec.Release {
+	groups := levels(releases)
+	order := make([]int, len(releases))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(releases[a].File, releases[b].File), cmp.Compare(groups[a], groups[b]))
+	})
+	sorted := make([]spec.Release, 0, len(releases))
+	for _, i := range order {
+		sorted = append(sorted, releases[i])
+	}
+	return sorted
 }
 
 func needsOf(r spec.Release) string {

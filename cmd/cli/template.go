@@ -48,7 +48,7 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		for _, r := range f.releases {
+		for _, r := range byNeeds(f.releases) {
 			if rev := want[r.ID]; rev != nil {
 				if err := c.print(s, r, rev); err != nil {
 					return err
