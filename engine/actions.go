@@ -125,7 +125,8 @@ func (o *operation) rollback(to *state.Revision) error {
 	if err != nil || last.Version == target.Version && last.Info.Status == rcommon.StatusDeployed {
 		return err
 	}
-	failed := target.Info.Status == rcommon.StatusFailed
+	// What was uninstalled since has lost that status in its record.
+	failed := target.Info.Status == rcommon.StatusFailed || to.Status == state.StatusFailed || to.Status.Pending()
 	back := action.NewRollback(o.config)
 	back.Version = to.Number
 	back.ServerSideApply = serverSide(options)

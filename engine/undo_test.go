@@ -72,6 +72,11 @@ func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) 
 	if rec := f.record(r, 3); rec.Config["fail"] != "never-ready" || rec.Info.Description != "Rollback to 1, which had failed" {
 		t.Errorf("revision 3 has %v, %q", rec.Config, rec.Info.Description)
 	}
+	failed := f.read(r).Last()
+	if err := errors.Join(f.Uninstall(ctx, r), f.Rollback(ctx, r, failed)); err != nil {
+		t.Error(err)
+	}
+	f.wantHistory(r, "1=failed 2=failed 3=uninstalled 4=failed")
 }
 
 func TestRollingBackToWhatIsDeployedWritesNothing(t *testing.T) {
