@@ -196,6 +196,9 @@ func (w *wait) watch(ctx context.Context, objects dynamic.ResourceInterface, nam
 
 func watchOnce(ctx context.Context, objects dynamic.ResourceInterface, selector string, seen func(*unstructured.Unstructured) bool) (enough bool, err error) {
 	list, err := objects.List(ctx, metav1.ListOptions{FieldSelector: selector})
+	if apierrors.IsNotFound(err) { // the kind is gone, and its objects with it
+		return seen(nil), nil
+	}
 	if err != nil {
 		return false, err
 	}
