@@ -285,6 +285,46 @@ releases:
 	}
 }
 
+// What helm 4.3 makes of each file, seen with a chart that prints toJson .Values.
+func TestValuesOfReadsValuesFilesAsHelmDoes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		file string
+		want m
+	}{
+		"words of YAML 1.1 are booleans": {
+			"a: yes\nb: No\nc: ON\nd: off\ne: y\nf: n\nl: [yes, no]\n",
+			m{"a": true, "b": false, "c": true, "d": false, "e": true, "f": false, "l": []any{true, false}},
+		},
+		"quoted and tagged words, and longer ones, are text": {
+			"a: \"yes\"\nb: 'no'\nc: !!str on\nd: |-\n  off\ne: yesterday\n",
+			m{"a": "yes", "b": "no", "c": "on", "d": "off", "e": "yesterday"},
+		},
+		"keys are named by their value": {
+			"pos: {x: 1, y: 2}\non: 1\nNo: {n: 3}\n\"y\": 4\n0x10: 5\n1.50: 6\n1e3: 7\n",
+			m{"pos": m{"x": 1.0, "true": 2.0}, "true": 1.0, "false": m{"false": 3.0}, "y": 4.0, "16": 5.0, "1.5": 6.0, "1000": 7.0},
+		},
+		"documents are merged": {
+			"a: 1\nb: {c: 1, d: 1}\n---\n# nothing\n---\nb: {d: 2, e: null}\n",
+			m{"a": 1.0, "b": m{"c": 1.0, "d": 2.0, "e": nil}},
+		},
+		"an anchor keeps the meaning of its word": {
+			"a: &w no\nb: *w\nbase: &m {k: on}\nc: {<<: *m}\n",
+			m{"a": false, "b": false, "base": m{"k": true}, "c": m{"k": true}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustLoad(t, map[string]string{"helmfile.yaml": "releases: [{name: r, chart: c, values: [v.yaml]}]\n", "v.yaml": tt.file}, LoadOptions{})
+			got, err := s.ValuesOf(context.Background(), s.Releases[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, m(got)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestValuesOfIsSafeForConcurrentUse(t *testing.T) {
 	s := mustLoad(t, map[string]string{
 		"helmfile.yaml": "values: [{m: {a: 1}}]\n---\nreleases:\n- {name: r, chart: c, values: [v.yaml.gotmpl]}\n- {name: s, chart: c, values: [v.yaml.gotmpl]}\n",

@@ -107,9 +107,13 @@ func (v *valuesReader) layer(ctx context.Context, layer ValuesSource) (map[strin
 	if err != nil {
 		return nil, asErrors(err, pos, "values")
 	}
-	m, err := schema.Map(text, at)
+	docs, err := schema.HelmMaps(text, at)
 	if err != nil {
 		return nil, asErrors(err, pos, "values")
+	}
+	m := map[string]any{}
+	for _, doc := range docs {
+		m = values.Helm(m, doc)
 	}
 	if !values.Has(string(text)) {
 		return m, nil

@@ -265,7 +265,8 @@ func scalar(n *yaml.Node, bad func(*yaml.Node, error)) any {
 }
 
 // Map reads a text whose documents are maps and gives the first one; an empty
-// text is an empty map. Values files of Helm are read so.
+// text is an empty map. Files of state values are read so; HelmMaps reads those
+// of releases.
 func Map(text []byte, at Locate) (map[string]any, error) {
 	docs, err := Parse(text, at)
 	if err != nil {
