@@ -44,6 +44,9 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 			return err
 		}
 	}
+	if err := o.takeOver(""); err != nil {
+		return err
+	}
 	in := action.NewInstall(o.config)
 	in.ReleaseName, in.Namespace = o.release.ID.Name, o.release.ID.Namespace
 	in.Replace = true // only history may be there: Helm refuses anything else
@@ -80,6 +83,14 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 	if err != nil {
 		return err
 	}
+	if base := have.Deployed(); base != nil {
+		err = o.takeOver(string(base.Stream))
+	} else if base := have.Last(); base != nil {
+		err = o.takeOver(string(base.Stream))
+	}
+	if err != nil {
+		return err
+	}
 	up := action.NewUpgrade(o.config)
 	up.Namespace = o.release.ID.Namespace
 	up.ResetValues = true // want.Values are complete: nothing may be merged in
@@ -105,7 +116,7 @@ func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revisio
 	if err != nil {
 		return fmt.Errorf("rolling back %s: %w", r.ID, err)
 	}
-	return o.run("rolling back", func() error { return o.rollback(to) })
+	return o.run("rolling back", func() error { return o.sparing(func() error { return o.rollback(to) }) })
 }
 
 func (o *operation) rollback(to *state.Revision) error {
@@ -151,7 +162,7 @@ func (e *Engine) Uninstall(ctx context.Context, r spec.Release) error {
 	if err != nil {
 		return fmt.Errorf("uninstalling %s: %w", r.ID, err)
 	}
-	return o.run("uninstalling", o.uninstall)
+	return o.run("uninstalling", func() error { return o.sparing(o.uninstall) })
 }
 
 func (o *operation) uninstall() error {

@@ -33,6 +33,10 @@ type client struct {
 
 	patience time.Duration // with objects that are still terminating
 
+	ours     kube.ResourceList       // with adopting: what the release has
+	adopting func(kube.ResourceList) // told of what is taken over; nil: nothing may be
+	kept     kube.ResourceList       // never deleted
+
 	mu         sync.Mutex
 	built      kube.ResourceList // the last list built
 	troubles   []state.Trouble
@@ -112,6 +116,7 @@ func (c *client) Create(resources kube.ResourceList, options ...kube.ClientCreat
 // Update applies targets in Helm's order: objects of one kind at the same time,
 // kinds one after the other, and what is no longer wanted goes last.
 func (c *client) Update(originals, targets kube.ResourceList, options ...kube.ClientUpdateOption) (*kube.Result, error) {
+	c.adopt(originals)
 	result := &kube.Result{}
 	for len(targets) > 0 {
 		if c.ctx.Err() != nil {
@@ -126,7 +131,7 @@ func (c *client) Update(originals, targets kube.ResourceList, options ...kube.Cl
 	if err := c.recognise(result.Created); err != nil {
 		return result, err
 	}
-	if len(originals) == 0 {
+	if originals = originals.Difference(c.kept); len(originals) == 0 {
 		return result, nil
 	}
 	gone, err := c.Client.Update(originals, nil, options...)
@@ -210,7 +215,7 @@ func (c *client) recognise(created kube.ResourceList) error {
 
 // Delete keeps the errors, of which Helm's uninstall tells nothing.
 func (c *client) Delete(resources kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {
-	result, errs := c.Client.Delete(resources, policy)
+	result, errs := c.Client.Delete(resources.Difference(c.kept), policy)
 	c.mu.Lock()
 	c.deleteErrs = append(c.deleteErrs, errs...)
 	c.mu.Unlock()

@@ -67,6 +67,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	clusters map[string]*target
+	adopted  map[spec.ReleaseID]kube.ResourceList // what takeOwnership took over, by this Engine
 }
 
 // claimFieldManager makes us one field manager with the helm CLI. Helm would
@@ -84,7 +85,7 @@ func New(opts Options) *Engine {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = 10
 	}
-	return &Engine{opts: opts, log: log, clusters: map[string]*target{}}
+	return &Engine{opts: opts, log: log, clusters: map[string]*target{}, adopted: map[spec.ReleaseID]kube.ResourceList{}}
 }
 
 // Helm's own defaults: helm.sh/helm/v4/pkg/cmd, flags --timeout of upgrade and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // Run executes a plan and tells what it did; there is no error beside the

@@ -38,6 +38,10 @@ func (id ObjectID) Compare(other ObjectID) int {
 	return 0
 }
 
+// ErrAdopted says that undoing an operation left objects alone that existed
+// before it and that takeOwnership had taken over: they keep what was applied.
+var ErrAdopted = errors.New("objects that were taken over stay as they are now")
+
 // ErrStale: a release's records are not what they were when an operation on it
 // was decided. The operation has changed nothing.
 var ErrStale = errors.New("the release has changed since it was looked at")
