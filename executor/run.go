@@ -199,13 +199,14 @@ func putBack(ctx context.Context, s plan.Step, w Workers) error {
 	case plan.ActionRollback:
 		return w.Releases.Rollback(ctx, s.Release, s.After)
 	case plan.ActionRemove:
-		if err := w.Releases.Uninstall(ctx, s.Release); err != nil {
+		err := w.Releases.Uninstall(ctx, s.Release)
+		if err != nil && !errors.Is(err, state.ErrAdopted) {
 			return err
 		}
 		if len(s.Have.History) > 0 {
-			return nil // what an uninstall before this run kept stays
+			return err // what an uninstall before this run kept stays
 		}
-		return w.Records.Forget(ctx, s.Release)
+		return errors.Join(err, w.Records.Forget(ctx, s.Release))
 	case plan.ActionNone, plan.ActionInstall, plan.ActionUpgrade, plan.ActionUninstall:
 		return fmt.Errorf("action %q does not belong into an undo", s.Action)
 	default:
