@@ -79,7 +79,9 @@ func applyOrDelete(wanted bool, why Reason, pol Policy) (Action, Reason, error) 
 	}
 }
 
-const defaultPendingAfter = 5 * time.Minute
+// pendingAfter is the age at which a pending operation counts as cut off; Helm's
+// own default for a timeout.
+const pendingAfter = 5 * time.Minute
 
 // stale says whether a pending operation is older than any that could still be
 // running: its own timeout has passed.
@@ -88,9 +90,5 @@ func stale(rel spec.Release, have state.Release, in Input) bool {
 	if last == nil {
 		return false
 	}
-	after := in.Policy.PendingAfter
-	if after == 0 {
-		after = max(defaultPendingAfter, rel.Options.Timeout)
-	}
-	return in.Now.Sub(last.Deployed) > after
+	return in.Now.Sub(last.Deployed) > max(pendingAfter, rel.Options.Timeout)
 }

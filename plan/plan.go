@@ -84,9 +84,8 @@ const (
 // Policy is what the user decided about a run. The zero value is the safe
 // apply.
 type Policy struct {
-	Mode         Mode          // empty: ModeApply
-	ForcePending bool          // take over an operation that may still be running
-	PendingAfter time.Duration // age at which a pending operation counts as cut off; zero: 5 minutes or the release's timeout, what is longer
+	Mode         Mode // empty: ModeApply
+	ForcePending bool // take over an operation that may still be running
 	Diff         diff.Options
 }
 

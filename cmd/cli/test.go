@@ -35,7 +35,7 @@ func (c *testCmd) Run(ctx context.Context, s *session) error {
 	}
 	limit := c.Concurrency
 	if limit <= 0 {
-		limit = fetches
+		limit = max(1, len(f.releases))
 	}
 	logs := make([]bytes.Buffer, len(f.releases))
 	errs := make([]error, len(f.releases))

@@ -208,20 +208,3 @@ func withoutLastApplied(meta object) object {
 	copied["annotations"] = kept
 	return copied
 }
-
-// Summary counts changes by operation, for one line of text.
-func Summary(changes []Change) (added, changed, removed int) {
-	for _, c := range changes {
-		switch c.Op {
-		case OpAdd:
-			added++
-		case OpChange:
-			changed++
-		case OpRemove:
-			removed++
-		default:
-			continue
-		}
-	}
-	return added, changed, removed
-}
