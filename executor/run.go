@@ -22,14 +22,21 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		report.Results = untouched(p, "a preapply hook failed")
 		return finish(ctx, report, opts)
 	}
-	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) error { return perform(ctx, step, w, p.Mode) })
+	late, cancel := UntilAbort(ctx, opts.Abort)
+	defer cancel()
+	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) error {
+		if p.Mode == plan.ModeDestroy {
+			return act(ctx, late, step, w)
+		}
+		return perform(ctx, late, step, w)
+	})
 	report.Results = s.run(ctx)
 	report.Interrupted = ctx.Err() != nil
 	if report.Failed() {
 		report = undo(ctx, p, report, w, opts)
 	}
-	report = commit(ctx, report, w)
-	report.HookErrs = append(report.HookErrs, cleanup(ctx, report, w)...)
+	report = commit(late, report, w)
+	report.HookErrs = append(report.HookErrs, cleanup(late, report, w)...)
 	return finish(ctx, report, opts)
 }
 
@@ -71,7 +78,7 @@ func cleanup(ctx context.Context, r Report, w Workers) []error {
 		if x.Outcome == OutcomeSkipped {
 			continue
 		}
-		if err := w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventCleanup, x.Step.Release, x.Err); err != nil {
+		if err := w.Hooks.Fire(ctx, spec.EventCleanup, x.Step.Release, x.Err); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -90,7 +97,7 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 		r.UndoRan = opts.Scope == plan.ScopePlan
 		return r
 	}
-	undoCtx, cancel := withAbort(context.WithoutCancel(ctx), opts.Abort)
+	undoCtx, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
 	s := newSchedule(back, opts, func(ctx context.Context, step plan.Step) error { return putBack(ctx, step, w) })
 	outcome := map[spec.ReleaseID]Result{}
@@ -119,8 +126,10 @@ func undoError(u Result) error {
 	return fmt.Errorf("not tried: %s", u.Because)
 }
 
-func withAbort(ctx context.Context, abort <-chan struct{}) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+// UntilAbort gives a context for what has to be done after an interrupt, too:
+// it outlives ctx, but ends when abort is closed (nil: never).
+func UntilAbort(ctx context.Context, abort <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	if abort == nil {
 		return ctx, cancel
 	}
@@ -141,7 +150,7 @@ func commit(ctx context.Context, r Report, w Workers) Report {
 		if x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall {
 			continue
 		}
-		if err := w.Records.Forget(context.WithoutCancel(ctx), x.Step.Release); err != nil {
+		if err := w.Records.Forget(ctx, x.Step.Release); err != nil {
 			r.RecordErrs = append(r.RecordErrs, fmt.Errorf("dropping the history of %s: %w", x.Step.Release.ID, err))
 		}
 	}
@@ -151,15 +160,12 @@ func commit(ctx context.Context, r Report, w Workers) Report {
 // perform does one step with the lifecycle hooks around it: presync before,
 // postsync after success and failure alike. A destroy has only the uninstall
 // hooks, as in helmfile.
-func perform(ctx context.Context, s plan.Step, w Workers, mode plan.Mode) error {
-	if mode == plan.ModeDestroy {
-		return act(ctx, s, w)
-	}
+func perform(ctx, late context.Context, s plan.Step, w Workers) error {
 	err := before(w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil))
 	if err == nil {
-		err = act(ctx, s, w)
+		err = act(ctx, late, s, w)
 	}
-	return errors.Join(err, w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventPostSync, s.Release, err))
+	return errors.Join(err, w.Hooks.Fire(late, spec.EventPostSync, s.Release, err))
 }
 
 // tooEarly marks the failure of a hook that came before the release was touched.
@@ -175,7 +181,7 @@ func before(err error) error {
 	return tooEarly{err}
 }
 
-func act(ctx context.Context, s plan.Step, w Workers) error {
+func act(ctx, late context.Context, s plan.Step, w Workers) error {
 	switch s.Action {
 	case plan.ActionInstall:
 		return w.Releases.Install(ctx, s.Release, s.After)
@@ -186,7 +192,7 @@ func act(ctx context.Context, s plan.Step, w Workers) error {
 			return err
 		}
 		err := w.Releases.Uninstall(ctx, s.Release)
-		return errors.Join(err, w.Hooks.Fire(context.WithoutCancel(ctx), spec.EventPostUninstall, s.Release, err))
+		return errors.Join(err, w.Hooks.Fire(late, spec.EventPostUninstall, s.Release, err))
 	case plan.ActionNone, plan.ActionRollback, plan.ActionRemove:
 		return fmt.Errorf("action %q does not belong into a plan of mode apply, sync or destroy", s.Action)
 	default:

@@ -414,3 +414,27 @@ func writes(p *plan.Plan, n plan.Node) bool {
 	}
 	return false
 }
+
+type hangingHooks struct{}
+
+func (hangingHooks) Fire(ctx context.Context, e spec.HookEvent, _ spec.Release, _ error) error {
+	if e != spec.EventPostSync {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestASecondInterruptEndsAHookThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		abort := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel)
+		time.AfterFunc(time.Hour, func() { close(abort) })
+		r := Run(ctx, build(t, f, "~a"), Workers{f, f, hangingHooks{}}, Options{Abort: abort})
+		if took := r.Finished.Sub(r.Started); took != time.Hour || !r.Interrupted {
+			t.Errorf("the run took %s, %s", took, outcomes(r))
+		}
+	})
+}

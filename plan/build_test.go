@@ -300,3 +300,15 @@ func TestTwoReleasesWithOneIDAreRefused(t *testing.T) {
 		t.Errorf("building: %v", err)
 	}
 }
+
+func TestScopeGroupFollowsNeedsOfDeletions(t *testing.T) {
+	in := input("-c: a\n-a: b\nb:")
+	p, err := Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[spec.ReleaseID]bool{id("a"): true, id("b"): true, id("c"): true}
+	if got := p.Touched(ScopeGroup, all, map[spec.ReleaseID]bool{id("b"): true}); !got[id("a")] || !got[id("c")] {
+		t.Errorf("undoes %v", got)
+	}
+}

@@ -167,10 +167,12 @@ func (p *Plan) group(failed map[spec.ReleaseID]bool) map[spec.ReleaseID]bool {
 			members[s.Release.ID] = true
 		}
 	}
-	for _, s := range p.Steps { // topological, so one pass reaches every dependent
-		for _, n := range s.Release.Needs {
-			if members[n.ID] {
-				members[s.Release.ID] = true
+	for grown := true; grown; { // steps are not in the order of needs where releases are deleted
+		grown = false
+		for _, s := range p.Steps {
+			needs := slices.ContainsFunc(s.Release.Needs, func(n spec.Need) bool { return members[n.ID] })
+			if needs && !members[s.Release.ID] {
+				members[s.Release.ID], grown = true, true
 			}
 		}
 	}

@@ -58,6 +58,8 @@ var errUsage = errors.New("usage")
 func exitCode(ctx context.Context, err error) int {
 	var code told
 	switch {
+	case errors.As(err, &code) && code.code == exitNotUndone:
+		return exitNotUndone // also after an interrupt: it was no clean stop
 	case ctx.Err() != nil:
 		return interruptCode(ctx)
 	case err == nil:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/engine/chart"
+	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/spec/source"
@@ -100,12 +101,13 @@ func (h *hookLog) Write(p []byte) (int, error) {
 
 // lifecycle fires the hooks of state files and releases.
 type lifecycle struct {
+	abort   <-chan struct{}
 	files   []spec.File
 	runners []*hooks.Runner
 }
 
 func (s *session) lifecycle(loaded *spec.Spec) *lifecycle {
-	l := &lifecycle{files: loaded.Files}
+	l := &lifecycle{files: loaded.Files, abort: s.env.Abort}
 	for _, f := range loaded.Files {
 		renderer := tmpl.New(tmpl.Options{NoExec: s.globals.NoExec, LookupEnv: s.env.Lookup})
 		l.runners = append(l.runners, hooks.New(hooks.Options{
@@ -161,5 +163,7 @@ func (l *lifecycle) around(ctx context.Context, releases []spec.Release, work fu
 	if errors.Is(err, errTold) {
 		cause = nil
 	}
-	return errors.Join(err, l.global(context.WithoutCancel(ctx), spec.EventCleanup, cause))
+	late, cancel := executor.UntilAbort(ctx, l.abort)
+	defer cancel()
+	return errors.Join(err, l.global(late, spec.EventCleanup, cause))
 }
