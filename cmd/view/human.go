@@ -143,18 +143,40 @@ func (h *human) line(b *strings.Builder, l diff.Line) {
 	}
 }
 
-// withoutSuppressed drops differing lines that match; if no difference is left
-// nothing is.
-func withoutSuppressed(lines []diff.Line, patterns []string) []diff.Line {
-	if len(patterns) == 0 {
-		return lines
-	}
+// compiled leaves out what is no regular expression; spec.Load refuses it.
+func compiled(patterns []string) []*regexp.Regexp {
 	var expressions []*regexp.Regexp
 	for _, p := range patterns {
 		if re, err := regexp.Compile(p); err == nil {
 			expressions = append(expressions, re)
 		}
 	}
+	return expressions
+}
+
+// hidden drops the lines of a text that match, for formats that show whole texts.
+func hidden(text string, patterns []string) string {
+	if len(patterns) == 0 {
+		return text
+	}
+	expressions := compiled(patterns)
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		bare := strings.TrimSuffix(line, "\n")
+		if !slices.ContainsFunc(expressions, func(re *regexp.Regexp) bool { return re.MatchString(bare) }) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// withoutSuppressed drops differing lines that match; if no difference is left
+// nothing is.
+func withoutSuppressed(lines []diff.Line, patterns []string) []diff.Line {
+	if len(patterns) == 0 {
+		return lines
+	}
+	expressions := compiled(patterns)
 	different := false
 	kept := slices.DeleteFunc(slices.Clone(lines), func(l diff.Line) bool {
 		if l.Kind != diff.LineAdd && l.Kind != diff.LineRemove {

@@ -82,6 +82,9 @@ func TestSuppressedLinesAndKindsAreNotShown(t *testing.T) {
 	if strings.Contains(out, "ConfigMap") {
 		t.Errorf("a change of which every line is suppressed is shown:\n%s", out)
 	}
+	if out, _ = render(t, FormatJSON, func(v View) { v.Plan(p, PlanOptions{}) }); strings.Contains(out, "ConfigMap") {
+		t.Errorf("JSON shows what is suppressed:\n%s", out)
+	}
 	out, _ = render(t, FormatHuman, func(v View) { v.Plan(examplePlan(), PlanOptions{Suppress: []string{"ConfigMap"}}) })
 	if strings.Contains(out, "ConfigMap") {
 		t.Errorf("a suppressed kind is shown:\n%s", out)

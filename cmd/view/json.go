@@ -86,7 +86,7 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 			j.Chart = chartOf(s.After)
 		}
 		if !opts.Brief && !s.Release.Options.SuppressDiff {
-			j.Changes = changesOf(visible(s, opts.Suppress))
+			j.Changes = changesOf(visible(s, opts.Suppress), s.Release.Options.SuppressLines)
 		}
 		steps = append(steps, j)
 	}
@@ -97,9 +97,13 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 	}{v.header("plan"), p.Mode, steps})
 }
 
-func changesOf(changes []diff.Change) []jsonChange {
+func changesOf(changes []diff.Change, suppress []string) []jsonChange {
 	var list []jsonChange
 	for _, c := range changes {
+		c.Before, c.After = hidden(c.Before, suppress), hidden(c.After, suppress)
+		if c.Before == c.After {
+			continue
+		}
 		list = append(list, jsonChange{Op: c.Op, Group: c.Object.Group, Kind: c.Object.Kind, Namespace: c.Object.Namespace,
 			Name: c.Object.Name, Hook: c.Hook, Before: c.Before, After: c.After})
 	}
