@@ -18,10 +18,12 @@ import (
 // meaning or goes away.
 const schema = "flotilla/v1"
 
-// jsonView prints one object a line. Everything goes to Out: it is the result.
+// jsonView prints one object a line: plans, steps and reports to Out, for they
+// are the result; warnings, errors, questions and the output of hooks to Err.
 type jsonView struct {
 	mu  sync.Mutex
 	out io.Writer
+	err io.Writer
 	now func() time.Time
 }
 
@@ -63,10 +65,14 @@ func (v *jsonView) header(kind string) jsonHeader {
 	return jsonHeader{Type: kind, Schema: schema, Time: v.now().UTC()}
 }
 
-func (v *jsonView) write(value any) {
+func (v *jsonView) write(value any) { v.print(v.out, value) }
+
+func (v *jsonView) tell(value any) { v.print(v.err, value) }
+
+func (v *jsonView) print(w io.Writer, value any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	enc := json.NewEncoder(v.out)
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(value) // a closed stdout has nowhere to be reported to
 }
@@ -208,7 +214,7 @@ func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
 }
 
 func (v *jsonView) Hook(event spec.HookEvent, name, line string) {
-	v.write(struct {
+	v.tell(struct {
 		jsonHeader
 		Event spec.HookEvent `json:"event"`
 		Hook  string         `json:"hook"`
@@ -217,14 +223,14 @@ func (v *jsonView) Hook(event spec.HookEvent, name, line string) {
 }
 
 func (v *jsonView) Warn(message string) {
-	v.write(struct {
+	v.tell(struct {
 		jsonHeader
 		Message string `json:"message"`
 	}{v.header("warning"), message})
 }
 
 func (v *jsonView) Ask(question string) {
-	v.write(struct {
+	v.tell(struct {
 		jsonHeader
 		Question string `json:"question"`
 	}{v.header("question"), question})
@@ -232,7 +238,7 @@ func (v *jsonView) Ask(question string) {
 
 func (v *jsonView) Error(err error) {
 	for _, e := range Flatten(err) {
-		v.write(struct {
+		v.tell(struct {
 			jsonHeader
 			*jsonError
 		}{v.header("error"), errorOf(e)})

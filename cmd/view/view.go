@@ -61,7 +61,7 @@ func New(f Format, s Streams, now func() time.Time) (View, error) {
 	case FormatHuman, "":
 		return newHuman(s, now), nil
 	case FormatJSON:
-		return &jsonView{out: s.Out, now: now}, nil
+		return &jsonView{out: s.Out, err: s.Err, now: now}, nil
 	default:
 		return nil, fmt.Errorf("unknown output format %q: expected text or json", f)
 	}
