@@ -27,7 +27,7 @@ import (
 type client struct {
 	*kube.Client
 
-	ctx   context.Context //nolint:containedctx // kube.Interface takes none; lives as long as one operation
+	ctx   context.Context // kube.Interface takes none; lives as long as one operation
 	to    *target
 	limit int
 

@@ -27,7 +27,7 @@ import (
 type records struct {
 	driver.Driver
 
-	ctx     context.Context //nolint:containedctx // Driver's methods take none
+	ctx     context.Context // Driver's methods take none
 	name    string
 	loaded  bool
 	history map[int]*v1.Release // by revision

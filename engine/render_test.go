@@ -211,7 +211,7 @@ func TestPostRendererSeesAndChangesHooksToo(t *testing.T) {
 	})
 	script := filepath.Join(t.TempDir(), "post")
 	text := "#!/bin/sh\nsed \"s/before/$1/\"\nprintf -- '---\\napiVersion: v1\\nkind: ConfigMap\\nmetadata:\\n  name: extra\\n'\n"
-	if err := os.WriteFile(script, []byte(text), 0o755); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(script, []byte(text), 0o755); err != nil { // it is run
 		t.Fatal(err)
 	}
 	r := releaseOf(dir, "one")
