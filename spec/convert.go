@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
@@ -107,6 +108,7 @@ func (c *converter) release(r *schema.Release) Release {
 		Installed: r.Installed == nil || *r.Installed, Enabled: on,
 		AtomicGroup: r.AtomicGroup,
 		Values:      c.values(r), Set: set, Options: options, Hooks: hooks(r.Hooks),
+		Customize: c.customization(r), UnitTests: r.UnitTests,
 	}
 }
 
@@ -145,16 +147,19 @@ func (c *converter) repositoryOf(ref string) *Repository {
 
 // values lists the file layers, lowest first; those of the command line last.
 func (c *converter) values(r *schema.Release) []ValuesSource {
-	var out []ValuesSource
-	for _, e := range r.Values {
-		switch v := e.Value.(type) {
-		case string:
-			out = append(out, ValuesSource{Path: c.path(r.ValuesPathPrefix + v), Pos: posOf(e.Pos)})
-		case map[string]any:
-			out = append(out, ValuesSource{Inline: v, Pos: posOf(e.Pos)})
-		default:
-			c.fail(e.Pos, "values", fmt.Errorf("expected a path or a map of values, found a %T", v))
+	prefixed := func(list []schema.Entry) []schema.Entry {
+		out := slices.Clone(list)
+		for i, e := range out {
+			if path, ok := e.Value.(string); ok {
+				out[i].Value = r.ValuesPathPrefix + path
+			}
 		}
+		return out
+	}
+	out := c.entries(prefixed(r.Values), "values")
+	for _, s := range c.entries(prefixed(r.Secrets), "secrets") {
+		s.Secret = true
+		out = append(out, s)
 	}
 	for _, v := range c.loader.opts.ReleaseValues {
 		out = append(out, ValuesSource{Path: c.path(v), Pos: Pos{File: "--values"}})

@@ -43,6 +43,10 @@ func orList(own, otherwise []string) []string {
 
 // options puts the options of a release over the defaults of its file.
 func options(r *schema.Release, d *schema.HelmDefaults) (Options, error) {
+	tracked, err := track(r, d)
+	if err != nil {
+		return Options{}, err
+	}
 	o := Options{
 		Wait:                       orDefault(r.Wait, d.Wait),
 		WaitForJobs:                orDefault(r.WaitForJobs, d.WaitForJobs),
@@ -71,6 +75,9 @@ func options(r *schema.Release, d *schema.HelmDefaults) (Options, error) {
 		KubeVersion:                r.KubeVersion,
 		PostRenderer:               orPointer(r.PostRenderer, d.PostRenderer, ""),
 		PostRendererArgs:           orList(r.PostRendererArgs, d.PostRendererArgs),
+		UpdateStrategy:             r.UpdateStrategy,
+		ContinueOnError:            orDefault(r.ContinueOnError, false),
+		Track:                      tracked,
 		SuppressDiff:               orDefault(r.SuppressDiff, false),
 		SuppressLines:              orList(r.SuppressOutputLineRegex, d.SuppressOutputLineRegex),
 	}
@@ -101,6 +108,9 @@ func checkOptions(r *schema.Release, o Options) error {
 	}
 	if !slices.Contains([]string{"", "background", "foreground", "orphan"}, o.Cascade) {
 		errs = append(errs, fmt.Errorf("cascade: %q is unknown, expected background, foreground or orphan", o.Cascade))
+	}
+	if !slices.Contains([]string{"", "reinstallIfForbidden"}, o.UpdateStrategy) {
+		errs = append(errs, fmt.Errorf("updateStrategy: %q is unknown, expected reinstallIfForbidden", o.UpdateStrategy))
 	}
 	for _, line := range o.SuppressLines {
 		if _, err := regexp.Compile(line); err != nil {

@@ -59,6 +59,9 @@ type Release struct {
 	Set     []SetValue     // on top of all file layers, lowest first
 	Options Options
 	Hooks   []Hook
+
+	Customize Customization // changes to the chart's output before it is installed
+	UnitTests []string      // folders of unit tests, relative to the chart
 }
 
 // Need is an edge to a release that must be ready first.
@@ -109,7 +112,31 @@ type Repository struct {
 type ValuesSource struct {
 	Path   string // absolute path or go-getter URL
 	Inline map[string]any
+	Secret bool // encrypted: it is decrypted before anything else is done to it
 	Pos    Pos
+}
+
+// Customization says how what a chart renders is changed before anything else
+// sees it, and what is added to the chart. The zero value changes nothing.
+// Source of its rules: github.com/helmfile/chartify.
+type Customization struct {
+	Dependencies   []Dependency // charts to add, each under the condition NAME.enabled
+	ForceNamespace string       // namespace of objects that name none
+
+	// Patches and transformers of kustomize, in this order; each entry is a
+	// file or an inline map and is not loaded yet.
+	JSONPatches           []ValuesSource
+	StrategicMergePatches []ValuesSource
+	Transformers          []ValuesSource
+}
+
+// Dependency is a chart that a release adds to the dependencies of its own.
+type Dependency struct {
+	Chart      string      // as Chart.Ref
+	Version    string      // a version or a range; empty: newest
+	Alias      string      // empty: the chart's name
+	Repository *Repository // the declared repository that Chart's prefix names; nil if none
+	Pos        Pos
 }
 
 // SetValue is one --set of Helm.
@@ -164,9 +191,28 @@ type Options struct {
 	KubeVersion                string        // offline rendering
 	PostRenderer               string        // executable or Helm 4 plugin
 	PostRendererArgs           []string
+	UpdateStrategy             string // "reinstallIfForbidden" or empty: never reinstall
+	ContinueOnError            bool   // its failure is told, but fails nothing that does not need it
+	Track                      Track
 	SuppressDiff               bool
 	SuppressLines              []string // regular expressions of diff lines to hide
 }
+
+// Track says which objects a wait looks at and what it shows. The zero value
+// waits for every object, and only where Wait asks for it.
+type Track struct {
+	Mode        string        // "helm", "helm-legacy" or "kubedog"; empty: "helm". kubedog waits although Wait is false
+	Timeout     time.Duration // of the wait; zero: Options.Timeout
+	Logs        bool          // show the logs of the pods that are waited for
+	FailedLogs  bool          // show the last log lines of pods that fail
+	FailOnError bool          // a wait that fails under kubedog fails the release; otherwise it is a warning
+	Kinds       []string      // only these kinds; empty: all
+	SkipKinds   []string
+	Resources   []TrackResource // only these objects; empty: all
+}
+
+// TrackResource names objects; empty fields match all.
+type TrackResource struct{ Kind, Name, Namespace string }
 
 // HookEvent is a moment in a run at which lifecycle hooks fire.
 type HookEvent string

@@ -28,6 +28,9 @@ func (s *Spec) ValuesOf(ctx context.Context, r Release) (map[string]any, error) 
 	out := map[string]any{}
 	var errs []error
 	for _, layer := range r.Values {
+		if layer.Secret {
+			continue
+		}
 		m, err := v.layer(ctx, layer)
 		if err != nil {
 			errs = append(errs, err)

@@ -71,13 +71,6 @@ func (d *decoder) structure(dst any, n *yaml.Node, field string) {
 			d.report(p.Key, path, unknownKey(key.Value, known))
 			continue
 		}
-		f := v.Type().Field(i)
-		if f.Tag.Get("schema") == "unsupported" {
-			if !IsNull(p.Value) {
-				d.report(p.Key, path, fmt.Errorf("key %s of helmfile is not supported yet", key.Value))
-			}
-			continue
-		}
 		d.value(v.Field(i).Addr().Interface(), p.Value, path)
 	}
 }

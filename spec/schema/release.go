@@ -18,7 +18,7 @@ type Release struct {
 	RecreatePods               *bool             `yaml:"recreatePods,omitempty"`
 	Force                      *bool             `yaml:"force,omitempty"`
 	Installed                  *bool             `yaml:"installed,omitempty"`
-	UpdateStrategy             string            `yaml:"updateStrategy,omitempty" schema:"unsupported"`
+	UpdateStrategy             string            `yaml:"updateStrategy,omitempty"`
 	Atomic                     *bool             `yaml:"atomic,omitempty"`
 	RollbackOnFailure          *bool             `yaml:"rollbackOnFailure,omitempty"`
 	CleanupOnFail              *bool             `yaml:"cleanupOnFail,omitempty"`
@@ -56,13 +56,13 @@ type Release struct {
 	WaitTemplate               *string           `yaml:"waitTemplate,omitempty"`
 	InstalledTemplate          *string           `yaml:"installedTemplate,omitempty"`
 	ConditionTemplate          *string           `yaml:"conditionTemplate,omitempty"`
-	Dependencies               []any             `yaml:"dependencies,omitempty" schema:"unsupported"`
-	JSONPatches                []any             `yaml:"jsonPatches,omitempty" schema:"unsupported"`
-	StrategicMergePatches      []any             `yaml:"strategicMergePatches,omitempty" schema:"unsupported"`
-	Transformers               []any             `yaml:"transformers,omitempty" schema:"unsupported"`
-	Adopt                      []string          `yaml:"adopt,omitempty" schema:"unsupported"`
+	Dependencies               []Dependency      `yaml:"dependencies,omitempty"`
+	JSONPatches                []Entry           `yaml:"jsonPatches,omitempty"`
+	StrategicMergePatches      []Entry           `yaml:"strategicMergePatches,omitempty"`
+	Transformers               []Entry           `yaml:"transformers,omitempty"`
+	Adopt                      []string          `yaml:"adopt,omitempty"`
 	ForceGoGetter              bool              `yaml:"forceGoGetter,omitempty"`
-	ForceNamespace             string            `yaml:"forceNamespace,omitempty" schema:"unsupported"`
+	ForceNamespace             string            `yaml:"forceNamespace,omitempty"`
 	SkipDeps                   *bool             `yaml:"skipDeps,omitempty"`
 	SkipRefresh                *bool             `yaml:"skipRefresh,omitempty"`
 	ResolveOCIVersions         *bool             `yaml:"resolveOCIVersions,omitempty"`
@@ -79,18 +79,34 @@ type Release struct {
 	SyncReleaseLabels          *bool             `yaml:"syncReleaseLabels,omitempty"`
 	TakeOwnership              *bool             `yaml:"takeOwnership,omitempty"`
 	ServerSide                 *string           `yaml:"serverSide,omitempty"`
-	TrackMode                  string            `yaml:"trackMode,omitempty" schema:"unsupported"`
-	TrackTimeout               *int              `yaml:"trackTimeout,omitempty" schema:"unsupported"`
-	TrackLogs                  *bool             `yaml:"trackLogs,omitempty" schema:"unsupported"`
-	TrackFailedLogs            *bool             `yaml:"trackFailedLogs,omitempty" schema:"unsupported"`
-	HelmStuckGrace             *int              `yaml:"helmStuckGrace,omitempty" schema:"unsupported"`
-	TrackKinds                 []string          `yaml:"trackKinds,omitempty" schema:"unsupported"`
-	SkipKinds                  []string          `yaml:"skipKinds,omitempty" schema:"unsupported"`
-	TrackResources             []any             `yaml:"trackResources,omitempty" schema:"unsupported"`
-	KubedogQPS                 any               `yaml:"kubedogQPS,omitempty" schema:"unsupported"`
-	KubedogBurst               *int              `yaml:"kubedogBurst,omitempty" schema:"unsupported"`
-	TrackFailOnError           *bool             `yaml:"trackFailOnError,omitempty" schema:"unsupported"`
-	ContinueOnError            *bool             `yaml:"continueOnError,omitempty" schema:"unsupported"`
+	TrackMode                  string            `yaml:"trackMode,omitempty"`
+	TrackTimeout               *int              `yaml:"trackTimeout,omitempty"`
+	TrackLogs                  *bool             `yaml:"trackLogs,omitempty"`
+	TrackFailedLogs            *bool             `yaml:"trackFailedLogs,omitempty"`
+	HelmStuckGrace             *int              `yaml:"helmStuckGrace,omitempty"`
+	TrackKinds                 []string          `yaml:"trackKinds,omitempty"`
+	SkipKinds                  []string          `yaml:"skipKinds,omitempty"`
+	TrackResources             []TrackResource   `yaml:"trackResources,omitempty"`
+	KubedogQPS                 *float64          `yaml:"kubedogQPS,omitempty"`
+	KubedogBurst               *int              `yaml:"kubedogBurst,omitempty"`
+	TrackFailOnError           *bool             `yaml:"trackFailOnError,omitempty"`
+	ContinueOnError            *bool             `yaml:"continueOnError,omitempty"`
 	// AtomicGroup is flotilla's own: releases of one group are undone together.
 	AtomicGroup string `yaml:"atomicGroup,omitempty"`
+}
+
+// Dependency is a chart that a release adds to the dependencies of its own.
+type Dependency struct {
+	Pos     Pos    `yaml:"-"`
+	Chart   string `yaml:"chart,omitempty"`
+	Version string `yaml:"version,omitempty"`
+	Alias   string `yaml:"alias,omitempty"`
+}
+
+// TrackResource names an object whose readiness counts; empty fields match all.
+type TrackResource struct {
+	Pos       Pos    `yaml:"-"`
+	Kind      string `yaml:"kind,omitempty"`
+	Name      string `yaml:"name,omitempty"`
+	Namespace string `yaml:"namespace,omitempty"`
 }

@@ -23,7 +23,6 @@ func TestDecodeTellsEveryMistakeWithItsPlace(t *testing.T) {
 			`f.yaml:2:62: releases[0].timeout: expected a whole number, found the number 1.5`,
 			`f.yaml:3:9: values: expected a list, found a map`,
 		}},
-		{"a key that helmfile knows and we do not act on", "releases: [{name: r, jsonPatches: [{}]}]\n", []string{`f.yaml:1:22: releases[0].jsonPatches: key jsonPatches of helmfile is not supported yet`}},
 		{"selectors without a path", "helmfiles: [{selectors: [a=b]}]\n", []string{`f.yaml:1:13: helmfiles[0]: selectors without a path`}},
 		{"broken YAML", "releases: [\n", []string{`f.yaml:2: bad YAML: did not find expected node content`}},
 		{"a bomb of aliases", bomb(), []string{`too large: more than 2097152 values once aliases are followed`}},

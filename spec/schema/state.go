@@ -18,7 +18,7 @@ type State struct {
 	Repositories    []Repository           `yaml:"repositories,omitempty"`
 	CommonLabels    map[string]string      `yaml:"commonLabels,omitempty"`
 	Releases        []Release              `yaml:"releases,omitempty"`
-	LLM             map[string]any         `yaml:"llm,omitempty" schema:"unsupported"`
+	LLM             map[string]any         `yaml:"llm,omitempty"`
 	APIVersions     []string               `yaml:"apiVersions,omitempty"`
 	KubeVersion     string                 `yaml:"kubeVersion,omitempty"`
 	Hooks           []Hook                 `yaml:"hooks,omitempty"`
@@ -70,7 +70,7 @@ type Repository struct {
 	Username        string `yaml:"username,omitempty"`
 	Password        string `yaml:"password,omitempty"`
 	RegistryConfig  string `yaml:"registryConfig,omitempty"`
-	Managed         string `yaml:"managed,omitempty" schema:"unsupported"`
+	Managed         string `yaml:"managed,omitempty"`
 	OCI             bool   `yaml:"oci,omitempty"`
 	Verify          bool   `yaml:"verify,omitempty"`
 	Keyring         string `yaml:"keyring,omitempty"`
@@ -84,10 +84,10 @@ type Repository struct {
 // rule.
 type HelmDefaults struct {
 	KubeContext              string   `yaml:"kubeContext,omitempty"`
-	Args                     []string `yaml:"args,omitempty" schema:"unsupported"`
-	DiffArgs                 []string `yaml:"diffArgs,omitempty" schema:"unsupported"`
-	SyncArgs                 []string `yaml:"syncArgs,omitempty" schema:"unsupported"`
-	TemplateArgs             []string `yaml:"templateArgs,omitempty" schema:"unsupported"`
+	Args                     []string `yaml:"args,omitempty"`
+	DiffArgs                 []string `yaml:"diffArgs,omitempty"`
+	SyncArgs                 []string `yaml:"syncArgs,omitempty"`
+	TemplateArgs             []string `yaml:"templateArgs,omitempty"`
 	Verify                   bool     `yaml:"verify"`
 	Keyring                  string   `yaml:"keyring,omitempty"`
 	EnableDNS                bool     `yaml:"enableDNS"`
@@ -124,8 +124,8 @@ type HelmDefaults struct {
 	SyncReleaseLabels        *bool    `yaml:"syncReleaseLabels,omitempty"`
 	TakeOwnership            *bool    `yaml:"takeOwnership,omitempty"`
 	ServerSide               *string  `yaml:"serverSide,omitempty"`
-	TrackMode                string   `yaml:"trackMode,omitempty" schema:"unsupported"`
-	HelmStuckGrace           int      `yaml:"helmStuckGrace,omitempty" schema:"unsupported"`
+	TrackMode                string   `yaml:"trackMode,omitempty"`
+	HelmStuckGrace           int      `yaml:"helmStuckGrace,omitempty"`
 }
 
 // Hook is one lifecycle hook.
