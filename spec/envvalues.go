@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/flotilla-sh/flotilla/spec/hcl"
 	"github.com/flotilla-sh/flotilla/spec/schema"
 	"github.com/flotilla-sh/flotilla/spec/source"
 	"github.com/flotilla-sh/flotilla/spec/tmpl"
@@ -20,7 +22,8 @@ type valuesList struct {
 	dir      string
 	handler  *string
 	strategy string
-	env      *env // what templates see
+	env      *env       // what templates see
+	hcl      []hcl.File // decrypted files in HCL, which come before those of the list
 }
 
 // The strategies of an environment's list of values.
@@ -29,7 +32,8 @@ const (
 	strategyFallback = "fallback"
 )
 
-// stateValues loads a list: inline maps, files, .gotmpl files, globs, URLs.
+// stateValues loads a list: inline maps, files, .gotmpl files, globs, URLs, and
+// after all of them the files in HCL as one unit.
 func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]any, error) {
 	handler, err := values.ParseHandler(list.handler)
 	if err != nil {
@@ -41,6 +45,7 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 		return nil, fmt.Errorf("mergeStrategy %q is unknown, expected %s or %s", list.strategy, strategyOverride, strategyFallback)
 	}
 	out := map[string]any{}
+	inHCL := slices.Clone(list.hcl)
 	add := func(m map[string]any) {
 		if list.strategy == strategyFallback {
 			out = values.Fallback(out, m)
@@ -60,6 +65,12 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 			}
 			errs = append(errs, asErrors(err, entry.Pos, ""))
 			for _, file := range files {
+				if strings.HasSuffix(file, ".hcl") {
+					text, err := readBounded(file)
+					errs = append(errs, asErrors(err, entry.Pos, ""))
+					inHCL = append(inHCL, hcl.File{Name: file, Text: text})
+					continue
+				}
 				m, err := l.stateValuesFile(ctx, file, list, out)
 				if err != nil {
 					errs = append(errs, asErrors(err, entry.Pos, ""))
@@ -71,15 +82,17 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 			errs = append(errs, mistake(entry.Pos, "", fmt.Errorf("expected a path or a map of values, found a %T", v)))
 		}
 	}
+	if len(inHCL) > 0 {
+		m, err := hcl.Values(inHCL)
+		errs = append(errs, asErrors(err, schema.Pos{}, ""))
+		add(m)
+	}
 	return out, errors.Join(errs...)
 }
 
 // stateValuesFile reads one file of a list. Under the strategy fallback its
 // template also sees what earlier files of the list gave.
 func (l *loader) stateValuesFile(ctx context.Context, file string, list valuesList, earlier map[string]any) (map[string]any, error) {
-	if strings.HasSuffix(file, ".hcl") {
-		return nil, fmt.Errorf("%s: values in HCL are not supported yet", file)
-	}
 	e := list.env
 	merged := e.merged()
 	if list.strategy == strategyFallback {

@@ -24,7 +24,8 @@ var below = map[string][]string{
 	"spec/tmpl":   {},
 	"spec/values": {},
 	"spec/source": {},
-	"spec":        {"spec/schema", "spec/tmpl", "spec/values", "spec/source"},
+	"spec/hcl":    {"spec/schema"},
+	"spec":        {"spec/hcl", "spec/schema", "spec/tmpl", "spec/values", "spec/source"},
 
 	"state":                     {"spec"},
 	"state/cluster":             {"spec", "state"},
@@ -50,7 +51,11 @@ var below = map[string][]string{
 var rooms = map[string][]string{
 	"helm.sh/helm/v4": {"engine", "engine/chart"},
 
-	"github.com/hashicorp/go-getter": {"spec/source"},
+	"github.com/hashicorp/go-getter":    {"spec/source"},
+	"github.com/hashicorp/hcl/v2":       {"spec/hcl"},
+	"github.com/hashicorp/go-cty-funcs": {"spec/hcl"},
+	"github.com/zclconf/go-cty":         {"spec/hcl"},
+	"github.com/zclconf/go-cty-yaml":    {"spec/hcl"},
 
 	"k8s.io/apimachinery":            {"state", "state/cluster", "state/cluster/clustertest", "hooks", "engine", "engine/chart", "plan", "plan/diff"},
 	"k8s.io/api":                     {"state/cluster", "state/cluster/clustertest", "engine"},
