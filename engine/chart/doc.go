@@ -2,6 +2,9 @@
 // repositories, OCI registries, and what a Fetcher brings) into a
 // content-addressed store, with their dependencies built in.
 //
+// (*Chart).WriteTo(dir string) (folder string, err error) unpacks a chart into
+// the folder NAME below dir, for the commands that hand out charts.
+//
 // # Decisions
 //
 // A chart is its files, not a folder: dependencies that charts/ lacks are added
