@@ -21,13 +21,15 @@ var ErrNotUninstalled = errors.New("the release is not uninstalled")
 
 // Install makes want the first deployed revision of r, which is absent or has
 // only history left; state.ErrStale tells that it is there by now. A failure, or
-// a cancelled ctx, leaves a failed record. The error is a *state.OperationError where objects or hooks did not become ready.
-func (e *Engine) Install(ctx context.Context, r spec.Release, want *state.Revision) error {
+// a cancelled ctx, leaves a failed record. The error is a *state.OperationError
+// where objects or hooks did not become ready.
+func (e *Engine) Install(ctx context.Context, r spec.Release, want *state.Revision) (state.Trace, error) {
 	o, err := e.begin(ctx, r)
 	if err != nil {
-		return fmt.Errorf("installing %s: %w", r.ID, err)
+		return state.Trace{}, fmt.Errorf("installing %s: %w", r.ID, err)
 	}
-	return o.run("installing", func() error { return o.install(ctx, want) })
+	err = o.run("installing", func() error { return o.install(ctx, want) })
+	return o.trace(), err
 }
 
 func (o *operation) install(ctx context.Context, want *state.Revision) error {
@@ -47,6 +49,9 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 	if err := o.takeOver(""); err != nil {
 		return err
 	}
+	if o.left.CRDs, err = o.newCRDs(want); err != nil {
+		return err
+	}
 	in := action.NewInstall(o.config)
 	in.ReleaseName, in.Namespace = o.release.ID.Name, o.release.ID.Namespace
 	in.Replace = true // only history may be there: Helm refuses anything else
@@ -58,6 +63,7 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 	in.Timeout = timeoutOf(options.Timeout)
 	in.Description, in.Labels = options.Description, want.Labels
 	in.DisableOpenAPIValidation = true // see client.Build
+	o.left.Began = true
 	_, err = in.RunWithContext(context.Background(), frozen, copyMap(want.Values))
 	return err
 }
@@ -66,12 +72,13 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 // on: state.ErrStale tells that it moved. A newest record that is pending is marked as
 // failed first; one that failed is upgraded as helm upgrade --install does. A
 // failure, or a cancelled ctx, leaves a failed record.
-func (e *Engine) Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error {
+func (e *Engine) Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) (state.Trace, error) {
 	o, err := e.begin(ctx, r)
 	if err != nil {
-		return fmt.Errorf("upgrading %s: %w", r.ID, err)
+		return state.Trace{}, fmt.Errorf("upgrading %s: %w", r.ID, err)
 	}
-	return o.run("upgrading", func() error { return o.upgrade(have, want) })
+	err = o.run("upgrading", func() error { return o.upgrade(have, want) })
+	return o.trace(), err
 }
 
 func (o *operation) upgrade(have state.Release, want *state.Revision) error {
@@ -102,28 +109,36 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 	up.Timeout, up.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
 	up.Description, up.Labels = options.Description, want.Labels
 	up.DisableOpenAPIValidation = true // see client.Build
+	o.left.Began = true
 	_, err = up.RunWithContext(context.Background(), o.release.ID.Name, frozen, copyMap(want.Values))
 	return err
 }
 
-// Rollback makes a new revision out of to, which must still be in the history.
-// A release that was uninstalled with its history kept comes back this way. A
-// newest record that is pending is marked as failed first. What is deployed
-// already stays as it is, and what had failed is put back without waiting for
-// it, as failed as it was.
-func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision) error {
+// Rollback makes a new revision out of to, which must still be in the history,
+// and so takes back the operation that left what is there: state.ErrStale tells
+// that the newest record is another one by now. A release that was uninstalled
+// with its history kept comes back this way. What is deployed already stays as
+// it is, and what had failed is put back without waiting for it, as failed as it
+// was. An operation that left no record changed no object, so nothing is done.
+func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
 	o, err := e.begin(ctx, r)
 	if err != nil {
 		return fmt.Errorf("rolling back %s: %w", r.ID, err)
 	}
-	return o.run("rolling back", func() error { return o.sparing(func() error { return o.rollback(to) }) })
+	return o.run("rolling back", func() error { return o.sparing(func() error { return o.rollback(to, left) }) })
 }
 
-func (o *operation) rollback(to *state.Revision) error {
-	options := o.release.Options
+func (o *operation) rollback(to *state.Revision, left state.Trace) error {
+	if left.Revision == 0 {
+		return nil
+	}
+	if err := o.unmoved(left); err != nil {
+		return err
+	}
 	if err := o.records.unlock(); err != nil {
 		return err
 	}
+	options := o.release.Options
 	found, err := o.records.Get(recordKey(o.release.ID.Name, to.Number))
 	if err != nil {
 		return fmt.Errorf("%w: %d: %w", ErrNoRevision, to.Number, err)
@@ -155,24 +170,41 @@ func (o *operation) rollback(to *state.Revision) error {
 }
 
 // Uninstall removes the objects of r and keeps its history, so that Rollback
-// can restore it. A release that is not there is uninstalled already. A failure
-// before all objects are deleted, or a cancelled ctx, leaves a failed record.
-func (e *Engine) Uninstall(ctx context.Context, r spec.Release) error {
+// can restore it. have is what the caller decided on: state.ErrStale tells that
+// it moved. A release that is not there is uninstalled already. A failure before
+// all objects are deleted, or a cancelled ctx, leaves a failed record.
+func (e *Engine) Uninstall(ctx context.Context, r spec.Release, have state.Release) (state.Trace, error) {
+	return e.uninstall(ctx, r, func(o *operation) error { return o.expect(have) })
+}
+
+// Remove uninstalls what an Install left; state.ErrStale tells that the newest
+// record is another one by now. An Install that left no record left no object.
+func (e *Engine) Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error) {
+	if left.Revision == 0 {
+		return state.Trace{}, nil
+	}
+	return e.uninstall(ctx, r, func(o *operation) error { return o.unmoved(left) })
+}
+
+func (e *Engine) uninstall(ctx context.Context, r spec.Release, check func(*operation) error) (state.Trace, error) {
 	o, err := e.begin(ctx, r)
 	if err != nil {
-		return fmt.Errorf("uninstalling %s: %w", r.ID, err)
+		return state.Trace{}, fmt.Errorf("uninstalling %s: %w", r.ID, err)
 	}
-	return o.run("uninstalling", func() error { return o.sparing(o.uninstall) })
+	err = o.run("uninstalling", func() error {
+		last, err := o.records.last()
+		if err != nil || last == nil || last.Info.Status == rcommon.StatusUninstalled {
+			return err
+		}
+		if err := check(o); err != nil {
+			return err
+		}
+		return o.sparing(o.uninstall)
+	})
+	return o.trace(), err
 }
 
 func (o *operation) uninstall() error {
-	last, err := o.records.last()
-	if err != nil {
-		return err
-	}
-	if last == nil || last.Info.Status == rcommon.StatusUninstalled {
-		return nil
-	}
 	options := o.release.Options
 	un := action.NewUninstall(o.config)
 	un.KeepHistory = true
@@ -180,7 +212,8 @@ func (o *operation) uninstall() error {
 	un.DeletionPropagation = options.Cascade
 	un.WaitStrategy = strategy(spec.Options{Wait: options.DeleteWait})
 	un.Timeout = timeoutOf(options.DeleteTimeout)
-	_, err = un.Run(o.release.ID.Name)
+	o.left.Began = true
+	_, err := un.Run(o.release.ID.Name)
 	if err == nil {
 		return nil
 	}
@@ -200,16 +233,17 @@ func (o *operation) reopen(cause error) error {
 	return o.records.fail(last, fmt.Sprintf("Uninstall failed: %v", cause))
 }
 
-// Forget removes the history of a release that is uninstalled. A release
+// Forget removes the history of a release that is uninstalled, as left says it:
+// state.ErrStale tells that the newest record is another one by now. A release
 // without records is forgotten already.
-func (e *Engine) Forget(ctx context.Context, r spec.Release) error {
-	if err := e.forget(ctx, r); err != nil {
+func (e *Engine) Forget(ctx context.Context, r spec.Release, left state.Trace) error {
+	if err := e.forget(ctx, r, left); err != nil {
 		return fmt.Errorf("removing the records of %s: %w", r.ID, err)
 	}
 	return nil
 }
 
-func (e *Engine) forget(ctx context.Context, r spec.Release) error {
+func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -225,8 +259,12 @@ func (e *Engine) forget(ctx context.Context, r spec.Release) error {
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	if last := all[len(all)-1]; last.Info.Status != rcommon.StatusUninstalled {
+	last := all[len(all)-1]
+	switch {
+	case last.Info.Status != rcommon.StatusUninstalled:
 		return fmt.Errorf("%w: revision %d is %s", ErrNotUninstalled, last.Version, last.Info.Status)
+	case left.Revision > 0 && last.Version != left.Revision:
+		return fmt.Errorf("%w: this run left revision %d, and the newest is %d", state.ErrStale, left.Revision, last.Version)
 	}
 	// Oldest first: as long as one is left, the newest says uninstalled.
 	for _, r := range all {

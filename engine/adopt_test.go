@@ -29,7 +29,7 @@ func TestUndoingAnInstallKeepsWhatItTookOver(t *testing.T) {
 	}), "taker")
 	r.Options.TakeOwnership, r.Options.ForceConflicts = true, true
 	f.mustApply(r, nil)
-	err := f.Uninstall(ctx, r)
+	err := f.gone(ctx, r)
 	if !errors.Is(err, state.ErrAdopted) || !strings.Contains(err.Error(), "ConfigMap/taken") {
 		t.Errorf("undoing tells %v", err)
 	}
@@ -48,7 +48,7 @@ func TestUndoingAnUpgradeKeepsWhatItTookOver(t *testing.T) {
 	f.mustApply(r, nil)
 	f.byHand("taken")
 	f.mustApply(r, map[string]any{"more": true})
-	err := f.Rollback(ctx, r, &state.Revision{Number: 1})
+	err := f.back(ctx, r, &state.Revision{Number: 1})
 	if !errors.Is(err, state.ErrAdopted) || !strings.Contains(err.Error(), "ConfigMap/taken") || strings.Contains(err.Error(), "own") {
 		t.Errorf("undoing tells %v", err)
 	}

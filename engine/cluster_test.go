@@ -98,32 +98,32 @@ func TestAReleaseLivesThroughAllOperations(t *testing.T) {
 		t.Errorf("labels of the record are %v", labels)
 	}
 
-	if err := f.Rollback(ctx, r, &state.Revision{Number: 1}); err != nil || value() != "1" {
+	if err := f.back(ctx, r, &state.Revision{Number: 1}); err != nil || value() != "1" {
 		t.Fatalf("rolling back: %v, v is %s", err, value())
 	}
 	f.wantHistory(r, "1=superseded 2=superseded 3=deployed")
 
-	if err := f.Uninstall(ctx, r); err != nil || value() != "absent" {
+	if err := f.gone(ctx, r); err != nil || value() != "absent" {
 		t.Fatalf("uninstalling: %v, v is %s", err, value())
 	}
 	f.wantHistory(r, "1=superseded 2=superseded 3=uninstalled")
-	if err := f.Uninstall(ctx, r); err != nil {
+	if err := f.gone(ctx, r); err != nil {
 		t.Errorf("uninstalling again: %v", err)
 	}
 
-	if err := f.Rollback(ctx, r, &state.Revision{Number: 2}); err != nil || value() != "2" {
+	if err := f.back(ctx, r, &state.Revision{Number: 2}); err != nil || value() != "2" {
 		t.Fatalf("restoring: %v, v is %s", err, value())
 	}
-	if err := f.Forget(ctx, r); !errors.Is(err, ErrNotUninstalled) {
+	if err := f.forgotten(ctx, r); !errors.Is(err, ErrNotUninstalled) {
 		t.Errorf("forgetting a deployed release: %v", err)
 	}
-	if err := errors.Join(f.Uninstall(ctx, r), f.Forget(ctx, r)); err != nil {
+	if err := errors.Join(f.gone(ctx, r), f.forgotten(ctx, r)); err != nil {
 		t.Fatal(err)
 	}
 	f.wantHistory(r, "")
 	f.mustApply(r, map[string]any{"v": "3"})
 	f.wantHistory(r, "1=deployed")
-	if err := f.Rollback(ctx, r, &state.Revision{Number: 9}); !errors.Is(err, ErrNoRevision) {
+	if err := f.back(ctx, r, &state.Revision{Number: 9}); !errors.Is(err, ErrNoRevision) {
 		t.Errorf("rolling back to what is not there: %v", err)
 	}
 }
@@ -214,11 +214,11 @@ func TestHooksRunInOrderAroundTheObjects(t *testing.T) {
 	wantOrder("ring-pre-install-first", "ring-pre-install-second", "ring", "ring-post-install-first", "ring-post-install-second")
 	f.mustApply(r, nil)
 	wantOrder("ring-pre-upgrade-first", "ring-pre-upgrade-second", "ring", "ring-post-upgrade-first", "ring-post-upgrade-second")
-	if err := f.Rollback(context.Background(), r, &state.Revision{Number: 1}); err != nil {
+	if err := f.back(context.Background(), r, &state.Revision{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	wantOrder("ring-pre-rollback-first", "ring-pre-rollback-second", "ring", "ring-post-rollback-first", "ring-post-rollback-second")
-	if err := f.Uninstall(context.Background(), r); err != nil {
+	if err := f.gone(context.Background(), r); err != nil {
 		t.Fatal(err)
 	}
 	wantOrder("ring-pre-delete-first", "ring-pre-delete-second", "ring-post-delete-first", "ring-post-delete-second")
@@ -291,7 +291,7 @@ func TestCancellingAWaitLeavesAFailedRecordAndNoGoroutine(t *testing.T) {
 	cause := errors.New("the user had enough")
 	time.AfterFunc(2*time.Second, func() { cancel(cause) })
 	start := time.Now()
-	err := f.Upgrade(ctx, r, have, want)
+	err := f.up(ctx, r, have, want)
 	if !errors.Is(err, cause) || time.Since(start) > 5*time.Second {
 		t.Fatalf("after %s: %v", time.Since(start), err)
 	}
@@ -312,11 +312,11 @@ func TestACancelledContextWritesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for name, act := range map[string]func() error{
-		"install":   func() error { return f.Install(ctx, r, want) },
-		"upgrade":   func() error { return f.Upgrade(ctx, r, state.Release{}, want) },
-		"rollback":  func() error { return f.Rollback(ctx, r, want) },
-		"uninstall": func() error { return f.Uninstall(ctx, r) },
-		"forget":    func() error { return f.Forget(ctx, r) },
+		"install":   func() error { return f.in(ctx, r, want) },
+		"upgrade":   func() error { return f.up(ctx, r, state.Release{}, want) },
+		"rollback":  func() error { return f.back(ctx, r, want) },
+		"uninstall": func() error { return f.gone(ctx, r) },
+		"forget":    func() error { return f.forgotten(ctx, r) },
 	} {
 		if err := act(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error is %v", name, err)
@@ -331,14 +331,14 @@ func TestAPendingRecordIsUnlockedAndAForeignOneIsNot(t *testing.T) {
 	f.mustApply(r, map[string]any{"v": "1"})
 	have, want := f.wanted(r, map[string]any{"v": "2"})
 	f.setStatus(r, 1, rcommon.StatusPendingUpgrade)
-	if err := f.Upgrade(ctx, r, have, want); !errors.Is(err, state.ErrStale) {
+	if err := f.up(ctx, r, have, want); !errors.Is(err, state.ErrStale) {
 		t.Errorf("upgrading what somebody else began: %v", err)
 	}
 	f.wantHistory(r, "1=pending-upgrade")
 	f.mustApply(r, map[string]any{"v": "2"})
 	f.wantHistory(r, "1=superseded 2=deployed")
 	f.setStatus(r, 2, rcommon.StatusPendingRollback)
-	if err := f.Rollback(ctx, r, &state.Revision{Number: 1}); err != nil {
+	if err := f.back(ctx, r, &state.Revision{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	f.wantHistory(r, "1=superseded 2=failed 3=deployed")
@@ -406,7 +406,7 @@ func TestMissingRolesAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Install(context.Background(), missing, want); !errors.Is(err, cluster.ErrForbidden) {
+	if err := f.in(context.Background(), missing, want); !errors.Is(err, cluster.ErrForbidden) {
 		t.Errorf("installing into a namespace that may not be made: %v", err)
 	}
 }
@@ -419,7 +419,7 @@ func TestNamespacesAreCreated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Install(context.Background(), r, want); err != nil {
+	if err := f.in(context.Background(), r, want); err != nil {
 		t.Fatal(err)
 	}
 	f.wantHistory(r, "1=deployed")
@@ -546,7 +546,7 @@ func TestFiftyInstallsAtOnceAreFast(t *testing.T) {
 			r := f.release(dir, fmt.Sprintf("web-%d", i))
 			want, err := f.Render(context.Background(), RenderInput{Release: r})
 			if err == nil {
-				err = f.Install(context.Background(), r, want)
+				err = f.in(context.Background(), r, want)
 			}
 			if err != nil {
 				t.Error(err)

@@ -143,9 +143,9 @@ func (f *fleet) apply(ctx context.Context, r spec.Release, values map[string]any
 	f.t.Helper()
 	have, want := f.wanted(r, values)
 	if Upgrades(have) {
-		return want, f.Upgrade(ctx, r, have, want)
+		return want, f.up(ctx, r, have, want)
 	}
-	return want, f.Install(ctx, r, want)
+	return want, f.in(ctx, r, want)
 }
 
 func (f *fleet) mustApply(r spec.Release, values map[string]any) *state.Revision {
@@ -162,4 +162,40 @@ func (f *fleet) wantHistory(r spec.Release, want string) {
 	if got := f.history(r); got != want {
 		f.t.Errorf("history is %q, want %q", got, want)
 	}
+}
+
+// The operations without what they leave; undoing ones take back what is there.
+
+func (f *fleet) in(ctx context.Context, r spec.Release, want *state.Revision) error {
+	_, err := f.Install(ctx, r, want)
+	return err
+}
+
+func (f *fleet) up(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error {
+	_, err := f.Upgrade(ctx, r, have, want)
+	return err
+}
+
+func (f *fleet) back(ctx context.Context, r spec.Release, to *state.Revision) error {
+	f.t.Helper()
+	return f.Rollback(ctx, r, to, f.left(r))
+}
+
+func (f *fleet) gone(ctx context.Context, r spec.Release) error {
+	f.t.Helper()
+	_, err := f.Uninstall(ctx, r, f.read(r))
+	return err
+}
+
+func (f *fleet) forgotten(ctx context.Context, r spec.Release) error {
+	f.t.Helper()
+	return f.Forget(ctx, r, f.left(r))
+}
+
+func (f *fleet) left(r spec.Release) state.Trace {
+	f.t.Helper()
+	if last := f.read(r).Last(); last != nil {
+		return state.Trace{Revision: last.Number, Status: last.Status, Began: true}
+	}
+	return state.Trace{}
 }

@@ -11,6 +11,7 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
+	v1 "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
@@ -28,6 +29,16 @@ type operation struct {
 	client  *client
 	records *records
 	to      *target
+	left    state.Trace // what the operation did beside its records
+}
+
+// trace is what the operation leaves behind.
+func (o *operation) trace() state.Trace {
+	t := o.left
+	if wrote := o.records.wrote; wrote != nil {
+		t.Revision, t.Status = wrote.Version, state.Status(wrote.Info.Status)
+	}
+	return t
 }
 
 // begin refuses a context that is already cancelled, before anything is written.
@@ -131,6 +142,31 @@ func (o *operation) expect(have state.Release) error {
 			state.ErrStale, seen.Number, seen.Status, last.Version, last.Info.Status)
 	}
 	return o.records.unlock()
+}
+
+// unmoved makes sure that the newest record is the one that the operation which
+// is to be undone left.
+func (o *operation) unmoved(left state.Trace) error {
+	last, err := o.records.last()
+	switch {
+	case err != nil:
+		return err
+	case last == nil:
+		return fmt.Errorf("%w: this run left revision %d (%s), and now there is none", state.ErrStale, left.Revision, left.Status)
+	case last.Version == left.Revision && state.Status(last.Info.Status) == left.Status:
+		return nil
+	default:
+		return fmt.Errorf("%w: this run left revision %d (%s), and the newest is %d (%s, of %s)", state.ErrStale,
+			left.Revision, left.Status, last.Version, last.Info.Status, writtenAt(last).UTC().Format(time.RFC3339))
+	}
+}
+
+// writtenAt is when a record was written last, as far as it says.
+func writtenAt(r *v1.Release) time.Time {
+	if r.Info.Deleted.After(r.Info.LastDeployed) {
+		return r.Info.Deleted
+	}
+	return r.Info.LastDeployed
 }
 
 // expectNone makes sure that nothing but history is there, and that the history

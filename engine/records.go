@@ -37,6 +37,7 @@ type records struct {
 	want   *state.Revision
 
 	begun *v1.Release // what this operation created, as last stored
+	wrote *v1.Release // the newest record that it wrote, as last stored
 }
 
 var _ driver.Driver = (*records)(nil)
@@ -199,6 +200,9 @@ func (s *records) Delete(key string) (release.Releaser, error) {
 }
 
 func (s *records) keep(rel *v1.Release) {
+	if s.wrote == nil || rel.Version >= s.wrote.Version {
+		s.wrote = copyRelease(rel)
+	}
 	if s.loaded {
 		s.history[rel.Version] = copyRelease(rel)
 	}

@@ -21,7 +21,7 @@ func TestRestoringWaitsForObjectsThatAreStillTerminating(t *testing.T) {
 		"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: held\n  finalizers: [flotilla.test/held]\n",
 	}), "held")
 	f.mustApply(r, nil)
-	if err := f.Uninstall(ctx, r); err != nil {
+	if err := f.gone(ctx, r); err != nil {
 		t.Fatal(err)
 	}
 	old := f.configMap("held")
@@ -37,7 +37,7 @@ func TestRestoringWaitsForObjectsThatAreStillTerminating(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); release() }()
-	if err := f.Rollback(ctx, r, &state.Revision{Number: 1}); err != nil {
+	if err := f.back(ctx, r, &state.Revision{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
@@ -46,10 +46,10 @@ func TestRestoringWaitsForObjectsThatAreStillTerminating(t *testing.T) {
 	}
 
 	r.Options.Timeout = time.Second
-	if err := f.Uninstall(ctx, r); err != nil {
+	if err := f.gone(ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	err := f.Rollback(ctx, r, &state.Revision{Number: 2})
+	err := f.back(ctx, r, &state.Revision{Number: 2})
 	if err == nil || !strings.Contains(err.Error(), "held by finalizers flotilla.test/held") {
 		t.Errorf("restoring over an object that never goes: %v", err)
 	}
@@ -65,7 +65,7 @@ func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) 
 			t.Fatalf("applying what gets never ready: %v", err)
 		}
 	}
-	if err := f.Rollback(ctx, r, &state.Revision{Number: 1}); err != nil {
+	if err := f.back(ctx, r, &state.Revision{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	f.wantHistory(r, "1=failed 2=failed 3=failed")
@@ -73,7 +73,7 @@ func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) 
 		t.Errorf("revision 3 has %v, %q", rec.Config, rec.Info.Description)
 	}
 	failed := f.read(r).Last()
-	if err := errors.Join(f.Uninstall(ctx, r), f.Rollback(ctx, r, failed)); err != nil {
+	if err := errors.Join(f.gone(ctx, r), f.back(ctx, r, failed)); err != nil {
 		t.Error(err)
 	}
 	f.wantHistory(r, "1=failed 2=failed 3=uninstalled 4=failed")
@@ -83,7 +83,7 @@ func TestRollingBackToWhatIsDeployedWritesNothing(t *testing.T) {
 	f := online(t)
 	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: a\n"}), "same")
 	f.mustApply(r, nil)
-	if err := f.Rollback(context.Background(), r, &state.Revision{Number: 1}); err != nil {
+	if err := f.back(context.Background(), r, &state.Revision{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	f.wantHistory(r, "1=deployed")
@@ -95,7 +95,7 @@ func TestAnInstallCutOffBeforeItsRecordCanBeRepeated(t *testing.T) {
 	f, ctx := online(t), context.Background()
 	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: a\n"}), "cut")
 	f.mustApply(r, nil)
-	if err := f.Uninstall(ctx, r); err != nil {
+	if err := f.gone(ctx, r); err != nil {
 		t.Fatal(err)
 	}
 	f.setStatus(r, 1, rcommon.StatusSuperseded)

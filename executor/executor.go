@@ -16,21 +16,26 @@ import (
 
 // Releaser does to one release what a step says. Every method ends with a valid
 // Helm release, also when ctx is cancelled in the middle, and writes nothing
-// when ctx is cancelled before. Doing what is already done is no error. Install
-// and Upgrade return state.ErrStale, and change nothing, when the release is not
-// any more what the plan was made for.
+// when ctx is cancelled before. Doing what is already done is no error. All
+// return state.ErrStale when the release is not any more what the plan was made
+// for, and what they left behind, with an error as well as without.
 type Releaser interface {
-	Install(ctx context.Context, r spec.Release, want *state.Revision) error
-	Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) error
-	// Rollback also restores a release whose history an Uninstall kept.
-	Rollback(ctx context.Context, r spec.Release, to *state.Revision) error
+	Install(ctx context.Context, r spec.Release, want *state.Revision) (state.Trace, error)
+	Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) (state.Trace, error)
 	// Uninstall keeps the history, so that the run can be undone.
-	Uninstall(ctx context.Context, r spec.Release) error
+	Uninstall(ctx context.Context, r spec.Release, have state.Release) (state.Trace, error)
 }
 
-// Forgetter drops the kept history of an uninstalled release.
-type Forgetter interface {
-	Forget(ctx context.Context, r spec.Release) error
+// Undoer takes back what a Releaser left. Its methods return state.ErrStale, and
+// change nothing, when the newest record is not the one that the Releaser left:
+// somebody else has worked on the release since.
+type Undoer interface {
+	// Rollback also restores a release whose history an Uninstall kept.
+	Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error
+	// Remove is an Uninstall of what an Install left.
+	Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error)
+	// Forget drops the history that an Uninstall or Remove kept.
+	Forget(ctx context.Context, r spec.Release, left state.Trace) error
 }
 
 // HookRunner fires a release's lifecycle hooks. cause is the failure that a
@@ -42,7 +47,7 @@ type HookRunner interface {
 // Workers do the work that a plan says.
 type Workers struct {
 	Releases Releaser
-	Records  Forgetter
+	Undo     Undoer
 	Hooks    HookRunner
 }
 
@@ -96,6 +101,7 @@ const (
 type Result struct {
 	Step    plan.Step
 	Outcome Outcome
+	Left    state.Trace   // what the step left behind
 	Err     error         // of Failed, Cancelled and UndoFailed
 	Undo    error         // why the undo failed
 	Because string        // of Skipped: which step was in the way
@@ -105,7 +111,8 @@ type Result struct {
 // Untouched reports whether a step failed before it changed its release, so that
 // there is nothing of it to undo: what is there now is not this run's.
 func (r Result) Untouched() bool {
-	return errors.As(r.Err, new(tooEarly)) || errors.Is(r.Err, state.ErrStale)
+	recorded := r.Left.Revision > 0 || r.Left.Namespace != ""
+	return errors.As(r.Err, new(tooEarly)) || !r.Left.Changed() || errors.Is(r.Err, state.ErrStale) && !recorded
 }
 
 // Report tells what a run did. It has a result for every step of the plan, in

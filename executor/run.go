@@ -24,7 +24,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	}
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
-	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) error {
+	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
 		if p.Mode == plan.ModeDestroy {
 			return act(ctx, late, step, w)
 		}
@@ -92,14 +92,16 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 	touched := ids(r.Results, func(x Result) bool {
 		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
 	})
-	back, lost := p.Undo(p.Touched(opts.Scope, touched, failed))
+	back, lost := p.Undo(p.Touched(opts.Scope, touched, failed), traces(r.Results))
 	if len(back.Steps) == 0 {
 		r.UndoRan = opts.Scope == plan.ScopePlan
 		return r
 	}
 	undoCtx, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
-	s := newSchedule(back, opts, func(ctx context.Context, step plan.Step) error { return putBack(ctx, step, w) })
+	s := newSchedule(back, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
+		return state.Trace{}, putBack(ctx, step, w)
+	})
 	outcome := map[spec.ReleaseID]Result{}
 	for _, u := range s.run(undoCtx) {
 		outcome[u.Step.Release.ID] = u
@@ -150,7 +152,7 @@ func commit(ctx context.Context, r Report, w Workers) Report {
 		if x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall {
 			continue
 		}
-		if err := w.Records.Forget(ctx, x.Step.Release); err != nil {
+		if err := w.Undo.Forget(ctx, x.Step.Release, x.Left); err != nil {
 			r.RecordErrs = append(r.RecordErrs, fmt.Errorf("dropping the history of %s: %w", x.Step.Release.ID, err))
 		}
 	}
@@ -160,12 +162,13 @@ func commit(ctx context.Context, r Report, w Workers) Report {
 // perform does one step with the lifecycle hooks around it: presync before,
 // postsync after success and failure alike. A destroy has only the uninstall
 // hooks, as in helmfile.
-func perform(ctx, late context.Context, s plan.Step, w Workers) error {
+func perform(ctx, late context.Context, s plan.Step, w Workers) (state.Trace, error) {
+	var left state.Trace
 	err := before(w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil))
 	if err == nil {
-		err = act(ctx, late, s, w)
+		left, err = act(ctx, late, s, w)
 	}
-	return errors.Join(err, w.Hooks.Fire(late, spec.EventPostSync, s.Release, err))
+	return left, errors.Join(err, w.Hooks.Fire(late, spec.EventPostSync, s.Release, err))
 }
 
 // tooEarly marks the failure of a hook that came before the release was touched.
@@ -181,7 +184,7 @@ func before(err error) error {
 	return tooEarly{err}
 }
 
-func act(ctx, late context.Context, s plan.Step, w Workers) error {
+func act(ctx, late context.Context, s plan.Step, w Workers) (state.Trace, error) {
 	switch s.Action {
 	case plan.ActionInstall:
 		return w.Releases.Install(ctx, s.Release, s.After)
@@ -189,30 +192,30 @@ func act(ctx, late context.Context, s plan.Step, w Workers) error {
 		return w.Releases.Upgrade(ctx, s.Release, s.Have, s.After)
 	case plan.ActionUninstall:
 		if err := before(w.Hooks.Fire(ctx, spec.EventPreUninstall, s.Release, nil)); err != nil {
-			return err
+			return state.Trace{}, err
 		}
-		err := w.Releases.Uninstall(ctx, s.Release)
-		return errors.Join(err, w.Hooks.Fire(late, spec.EventPostUninstall, s.Release, err))
+		left, err := w.Releases.Uninstall(ctx, s.Release, s.Have)
+		return left, errors.Join(err, w.Hooks.Fire(late, spec.EventPostUninstall, s.Release, err))
 	case plan.ActionNone, plan.ActionRollback, plan.ActionRemove:
-		return fmt.Errorf("action %q does not belong into a plan of mode apply, sync or destroy", s.Action)
+		return state.Trace{}, fmt.Errorf("action %q does not belong into a plan of mode apply, sync or destroy", s.Action)
 	default:
-		return fmt.Errorf("unknown action %q", s.Action)
+		return state.Trace{}, fmt.Errorf("unknown action %q", s.Action)
 	}
 }
 
 func putBack(ctx context.Context, s plan.Step, w Workers) error {
 	switch s.Action {
 	case plan.ActionRollback:
-		return w.Releases.Rollback(ctx, s.Release, s.After)
+		return w.Undo.Rollback(ctx, s.Release, s.After, s.Left)
 	case plan.ActionRemove:
-		err := w.Releases.Uninstall(ctx, s.Release)
+		left, err := w.Undo.Remove(ctx, s.Release, s.Left)
 		if err != nil && !errors.Is(err, state.ErrAdopted) {
 			return err
 		}
-		if len(s.Have.History) > 0 {
+		if len(s.Have.History) > 0 || left.Revision == 0 {
 			return err // what an uninstall before this run kept stays
 		}
-		return errors.Join(err, w.Records.Forget(ctx, s.Release))
+		return errors.Join(err, w.Undo.Forget(ctx, s.Release, left))
 	case plan.ActionNone, plan.ActionInstall, plan.ActionUpgrade, plan.ActionUninstall:
 		return fmt.Errorf("action %q does not belong into an undo", s.Action)
 	default:

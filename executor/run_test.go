@@ -32,16 +32,20 @@ type fleet struct {
 	fail    map[string]bool // "install a"
 	stale   map[string]bool // the same, but before anything is changed
 	cost    map[string]time.Duration
+	made    map[string]int    // newest revision that the run wrote
+	theirs  map[string]int    // revisions that somebody else wrote on top
+	creates map[string]string // namespaces that installing creates, by release
 }
 
 func newFleet() *fleet {
-	return &fleet{content: map[string]int{}, kept: map[string]int{}, fail: map[string]bool{}, cost: map[string]time.Duration{}}
+	return &fleet{content: map[string]int{}, kept: map[string]int{}, fail: map[string]bool{}, cost: map[string]time.Duration{},
+		made: map[string]int{}, theirs: map[string]int{}, creates: map[string]string{}}
 }
 
-func (f *fleet) do(ctx context.Context, verb string, r spec.Release, change func(name string)) error {
+func (f *fleet) do(ctx context.Context, verb string, r spec.Release, change func(name string)) (state.Trace, error) {
 	name := r.ID.Name
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return state.Trace{}, ctx.Err()
 	}
 	f.mu.Lock()
 	f.running++
@@ -62,32 +66,50 @@ func (f *fleet) do(ctx context.Context, verb string, r spec.Release, change func
 	f.running--
 	f.log = append(f.log, verb+" "+name)
 	if f.stale[verb+" "+name] {
-		return state.ErrStale
+		return state.Trace{}, state.ErrStale
 	}
 	change(name)
+	f.made[name]++
 	if f.fail[verb+" "+name] {
 		err = errBoom
 	}
-	return err
+	return state.Trace{Began: true, Revision: f.made[name], Namespace: f.creates[name]}, err
 }
 
-func (f *fleet) Install(ctx context.Context, r spec.Release, _ *state.Revision) error {
+func (f *fleet) Install(ctx context.Context, r spec.Release, _ *state.Revision) (state.Trace, error) {
 	return f.do(ctx, "install", r, func(n string) { f.content[n] = 1 })
 }
 
-func (f *fleet) Upgrade(ctx context.Context, r spec.Release, _ state.Release, _ *state.Revision) error {
+func (f *fleet) Upgrade(ctx context.Context, r spec.Release, _ state.Release, _ *state.Revision) (state.Trace, error) {
 	return f.do(ctx, "upgrade", r, func(n string) { f.content[n]++ })
 }
 
-func (f *fleet) Rollback(ctx context.Context, r spec.Release, to *state.Revision) error {
-	return f.do(ctx, "rollback", r, func(n string) { f.content[n] = to.Number; delete(f.kept, n) })
-}
-
-func (f *fleet) Uninstall(ctx context.Context, r spec.Release) error {
+func (f *fleet) Uninstall(ctx context.Context, r spec.Release, _ state.Release) (state.Trace, error) {
 	return f.do(ctx, "uninstall", r, func(n string) { f.kept[n] = f.content[n]; delete(f.content, n) })
 }
 
-func (f *fleet) Forget(_ context.Context, r spec.Release) error {
+func (f *fleet) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
+	if f.moved(r, left) {
+		return state.ErrStale
+	}
+	_, err := f.do(ctx, "rollback", r, func(n string) { f.content[n] = to.Number; delete(f.kept, n) })
+	return err
+}
+
+func (f *fleet) Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error) {
+	if f.moved(r, left) {
+		return state.Trace{}, state.ErrStale
+	}
+	return f.do(ctx, "uninstall", r, func(n string) { f.kept[n] = f.content[n]; delete(f.content, n) })
+}
+
+func (f *fleet) moved(r spec.Release, left state.Trace) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.made[r.ID.Name]+f.theirs[r.ID.Name] != left.Revision
+}
+
+func (f *fleet) Forget(_ context.Context, r spec.Release, _ state.Trace) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log = append(f.log, "forget "+r.ID.Name)
@@ -148,7 +170,7 @@ func outcomes(r Report) string {
 	return strings.Join(parts, ", ")
 }
 
-func workers(f *fleet) Workers { return Workers{Releases: f, Records: f, Hooks: noHooks{}} }
+func workers(f *fleet) Workers { return Workers{Releases: f, Undo: f, Hooks: noHooks{}} }
 
 func TestRun(t *testing.T) {
 	tests := []struct {
@@ -351,6 +373,23 @@ func TestUndoingAnInstallKeepsTheHistoryThatWasThereBefore(t *testing.T) {
 		Run(t.Context(), p, workers(f), Options{})
 		if got := strings.Join(f.log, ", "); got != "install a, uninstall a" {
 			t.Errorf("log %q", got)
+		}
+	})
+}
+
+func TestAReleaseOnWhichSomebodyElseWorkedSinceItsStepIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.fail["upgrade d"], f.theirs["b"], f.theirs["c"] = true, 1, 1
+		r := Run(t.Context(), build(t, f, "~a\n~b: a\n+c: b\n~d: c"), workers(f), Options{})
+		if got := outcomes(r); got != "a undone, b undo failed, c undo failed, d undone" {
+			t.Errorf("outcomes %q", got)
+		}
+		if got := strings.Join(f.log, ", "); got != "upgrade a, upgrade b, install c, upgrade d, rollback d, rollback a" {
+			t.Errorf("log %q", got)
+		}
+		if !errors.Is(r.Results[1].Undo, state.ErrStale) || verdict(r) != "left" {
+			t.Errorf("undo of b: %v, verdict %s", r.Results[1].Undo, verdict(r))
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // schedule is one pass over one plan. A single goroutine owns it; workers only
@@ -17,7 +18,7 @@ type schedule struct {
 	plan    *plan.Plan
 	opts    Options
 	undo    bool
-	work    func(context.Context, plan.Step) error
+	work    func(context.Context, plan.Step) (state.Trace, error)
 	nodes   []node
 	ready   []int
 	running int
@@ -36,11 +37,12 @@ type node struct {
 
 type finished struct {
 	node    int
+	left    state.Trace
 	err     error
 	elapsed time.Duration
 }
 
-func newSchedule(p *plan.Plan, opts Options, work func(context.Context, plan.Step) error) *schedule {
+func newSchedule(p *plan.Plan, opts Options, work func(context.Context, plan.Step) (state.Trace, error)) *schedule {
 	s := &schedule{plan: p, opts: opts, work: work, undo: p.Mode == plan.ModeUndo, done: make(chan finished)}
 	index := map[plan.Node]int{}
 	add := func(n plan.Node, step int) int {
@@ -143,15 +145,15 @@ func (s *schedule) begin(ctx context.Context, i int, group *errgroup.Group) {
 	s.opts.Observe(Event{Kind: EventStarted, Time: s.opts.Now(), Undo: s.undo, Step: step})
 	began := s.opts.Now()
 	group.Go(func() error {
-		err := s.work(ctx, step)
-		s.done <- finished{node: i, err: err, elapsed: s.opts.Now().Sub(began)}
+		left, err := s.work(ctx, step)
+		s.done <- finished{node: i, left: left, err: err, elapsed: s.opts.Now().Sub(began)}
 		return nil
 	})
 }
 
 func (s *schedule) finish(ctx context.Context, f finished) {
 	r := &s.results[s.nodes[f.node].step]
-	r.Elapsed, r.Err = f.elapsed, f.err
+	r.Elapsed, r.Left, r.Err = f.elapsed, f.left, f.err
 	name := r.Step.Release.ID.String()
 	switch {
 	case f.err == nil:
@@ -223,6 +225,15 @@ func (s *schedule) tellSkipped() {
 				Outcome: r.Outcome, Because: r.Because})
 		}
 	}
+}
+
+// traces is what the steps left, by release.
+func traces(results []Result) map[spec.ReleaseID]state.Trace {
+	m := make(map[spec.ReleaseID]state.Trace, len(results))
+	for _, r := range results {
+		m[r.Step.Release.ID] = r.Left
+	}
+	return m
 }
 
 // ids collects the releases whose results match.

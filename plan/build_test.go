@@ -243,7 +243,7 @@ func TestUndo(t *testing.T) {
 	for _, s := range p.Steps {
 		all[s.Release.ID] = true
 	}
-	undo, _ := p.Undo(all)
+	undo, _ := p.Undo(all, map[spec.ReleaseID]state.Trace{id("old"): {Revision: 2, Status: state.StatusFailed}})
 	var got []string
 	for _, s := range undo.Steps {
 		got = append(got, s.Release.ID.Name+" "+string(s.Action))
@@ -257,6 +257,9 @@ func TestUndo(t *testing.T) {
 	}
 	if undo.Steps[1].After.Number != 1 {
 		t.Errorf("old goes back to %+v", undo.Steps[1].After)
+	}
+	if left := undo.Steps[1].Left; left.Revision != 2 || left.Status != state.StatusFailed {
+		t.Errorf("the undo of old expects %+v", left)
 	}
 }
 

@@ -166,17 +166,3 @@ func (g *graph) reaches(from, to Node) bool {
 	}
 	return false
 }
-
-// crdNames are the CRDs that installing a step's chart brings along.
-func crdNames(s Step) []state.ObjectID {
-	var ids []state.ObjectID
-	for _, f := range s.After.CRDs {
-		for _, doc := range diff.Documents(f.Data) {
-			var o map[string]any
-			if yaml.Unmarshal([]byte(doc), &o) == nil {
-				ids = append(ids, diff.Identify(o, ""))
-			}
-		}
-	}
-	return ids
-}

@@ -28,6 +28,7 @@ type Step struct {
 	Before  *state.Revision // the revision that a rollback would return to; nil: none
 	After   *state.Revision // what will be stored; nil for uninstall and remove
 	Changes []diff.Change
+	Left    state.Trace // of an undo: what the step that it takes back left
 }
 
 // Action is what a step does to its release.

@@ -21,17 +21,20 @@ type Lost struct {
 
 // Undo is the plan that puts back what this plan did to the touched releases:
 // upgraded ones return to the revision before, installed ones are removed,
-// uninstalled ones are restored. Its edges are this plan's, reversed. What no
-// plan can put back is listed in lost: hooks and Jobs that ran, CRDs, which Helm
-// never deletes, and what goes away together with a deleted object.
-func (p *Plan) Undo(touched map[spec.ReleaseID]bool) (undo *Plan, lost []Lost) {
+// uninstalled ones are restored. left is what each of them left behind: a step
+// of the undo carries it, so that it can tell whether somebody else has worked
+// on the release since. Its edges are this plan's, reversed. What no plan can put
+// back is listed in lost: hooks and Jobs that ran, CRDs, which Helm never
+// deletes, and what goes away together with a deleted object.
+func (p *Plan) Undo(touched map[spec.ReleaseID]bool, left map[spec.ReleaseID]state.Trace) (undo *Plan, lost []Lost) {
 	undo = &Plan{Mode: ModeUndo}
 	for _, s := range slices.Backward(p.Steps) {
 		if !touched[s.Release.ID] || !s.Action.Writes() {
 			continue
 		}
-		undo.Steps = append(undo.Steps, inverse(s))
-		lost = append(lost, irreversible(s)...)
+		trace := left[s.Release.ID]
+		undo.Steps = append(undo.Steps, inverse(s, trace))
+		lost = append(lost, irreversible(s, trace)...)
 		lost = append(lost, collateral(s)...)
 	}
 	for _, e := range slices.Backward(p.Edges) {
@@ -40,8 +43,8 @@ func (p *Plan) Undo(touched map[spec.ReleaseID]bool) (undo *Plan, lost []Lost) {
 	return undo, lost
 }
 
-func inverse(s Step) Step {
-	u := Step{Release: s.Release, Have: s.Have, Reason: ReasonUndo, Before: s.After}
+func inverse(s Step, left state.Trace) Step {
+	u := Step{Release: s.Release, Have: s.Have, Reason: ReasonUndo, Before: s.After, Left: left}
 	if s.Before == nil {
 		u.Action = ActionRemove
 		return u
@@ -51,17 +54,21 @@ func inverse(s Step) Step {
 	return u
 }
 
-func irreversible(s Step) []Lost {
+func irreversible(s Step, left state.Trace) []Lost {
 	id := s.Release.ID
 	switch s.Action {
 	case ActionInstall:
 		lost := effects(id, s.After, state.HookPreInstall, state.HookPostInstall)
-		for _, crd := range crdNames(s) {
+		for _, crd := range left.CRDs {
 			lost = append(lost, Lost{Release: id, Object: crd, Why: "Helm never deletes the CRDs of a chart"})
 		}
 		return lost
 	case ActionUpgrade:
-		return effects(id, s.After, state.HookPreUpgrade, state.HookPostUpgrade)
+		events := []state.HookEvent{state.HookPreUpgrade, state.HookPostUpgrade}
+		if left.Reinstalled {
+			events = append(events, state.HookPreInstall, state.HookPostInstall)
+		}
+		return effects(id, s.After, events...)
 	case ActionUninstall:
 		return effects(id, s.Before, state.HookPreDelete, state.HookPostDelete)
 	case ActionNone, ActionRollback, ActionRemove:

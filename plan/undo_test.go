@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 func TestUndoTellsWhatNoPlanPutsBack(t *testing.T) {
@@ -22,7 +23,8 @@ func TestUndoTellsWhatNoPlanPutsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, lost := p.Undo(map[spec.ReleaseID]bool{id("new"): true, id("old"): true, id("gone"): true})
+	_, lost := p.Undo(map[spec.ReleaseID]bool{id("new"): true, id("old"): true, id("gone"): true},
+		map[spec.ReleaseID]state.Trace{id("new"): {CRDs: []state.ObjectID{{Kind: "CustomResourceDefinition", Name: "new.example.org"}}}})
 	var got []string
 	for _, l := range lost {
 		got = append(got, l.Release.Name+" "+l.Object.Kind+" "+l.Object.Name+": "+l.Why)
@@ -31,6 +33,7 @@ func TestUndoTellsWhatNoPlanPutsBack(t *testing.T) {
 		"gone CustomResourceDefinition boats.example.org: objects of its kind may be gone",
 		"gone Namespace s: what else was in it may be gone",
 		"old PersistentVolumeClaim data: its data may be gone",
+		"new CustomResourceDefinition new.example.org: Helm never deletes the CRDs of a chart",
 		"new Job migrate: a Job may have run",
 	}
 	if d := cmp.Diff(want, got); d != "" {

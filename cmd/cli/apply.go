@@ -150,7 +150,7 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 // execute runs a plan and tells how it went; the report decides the exit code.
 func (s *session) execute(ctx context.Context, t *tools, p *plan.Plan, q changeRequest) error {
 	s.view.Begin(p)
-	report := executor.Run(ctx, p, executor.Workers{Releases: t.engine, Records: t.engine, Hooks: t.hooks}, executor.Options{
+	report := executor.Run(ctx, p, executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks}, executor.Options{
 		Concurrency: q.run.Concurrency,
 		Scope:       q.run.Rollback,
 		KeepGoing:   q.run.KeepGoing,

@@ -1,0 +1,21 @@
+package state
+
+// Trace is what one operation on a release left behind, for whoever has to undo
+// it and must not undo anything else. The zero value: it changed nothing.
+type Trace struct {
+	Revision int    // the newest record that it wrote; zero: it wrote none
+	Status   Status // of that record when the operation ended
+	Began    bool   // it got past its checks: hooks may have run, CRDs may be there
+	// Namespace is the UID of the release's namespace, if the operation created
+	// that; empty: it did not.
+	Namespace string
+	// CRDs are the custom resource definitions of the chart's crds/ folder that
+	// were not there before; no undo deletes them.
+	CRDs []ObjectID
+	// Reinstalled: the release was uninstalled and installed anew, because an
+	// upgrade was not possible.
+	Reinstalled bool
+}
+
+// Changed reports whether there is anything to undo.
+func (t Trace) Changed() bool { return t.Began || t.Revision > 0 || t.Namespace != "" }
