@@ -91,7 +91,7 @@ func (c *converter) release(r *schema.Release) Release {
 	}
 	on, err := enabled(r.Condition, c.data.Values)
 	c.fail(r.Pos, field+".condition", err)
-	options, err := options(r, &c.file.state.HelmDefaults)
+	options, err := options(r, c.file.state.HelmDefaults, c.loader.opts.Helm)
 	c.fail(r.Pos, field, err)
 	set, err := c.set(r)
 	c.fail(r.Pos, field, err)

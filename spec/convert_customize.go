@@ -45,11 +45,14 @@ func (c *converter) entries(list []schema.Entry, field string) []ValuesSource {
 }
 
 // track makes the exported form of what helmfile tells kubedog.
-func track(r *schema.Release, d *schema.HelmDefaults) (Track, error) {
+func track(r *schema.Release, d *schema.HelmDefaults, cli Track) (Track, error) {
 	out := Track{
-		Mode: orText(r.TrackMode, d.TrackMode), Timeout: seconds(orDefault(r.TrackTimeout, 0)),
-		Logs: orDefault(r.TrackLogs, false), FailedLogs: orDefault(r.TrackFailedLogs, false),
-		FailOnError: orDefault(r.TrackFailOnError, false), Kinds: r.TrackKinds, SkipKinds: r.SkipKinds,
+		Mode: orText(r.TrackMode, d.TrackMode), Timeout: cli.Timeout,
+		Logs: orDefault(r.TrackLogs, cli.Logs), FailedLogs: orDefault(r.TrackFailedLogs, cli.FailedLogs),
+		FailOnError: orDefault(r.TrackFailOnError, cli.FailOnError), Kinds: r.TrackKinds, SkipKinds: r.SkipKinds,
+	}
+	if own := orDefault(r.TrackTimeout, 0); own > 0 {
+		out.Timeout = seconds(own)
 	}
 	for _, t := range r.TrackResources {
 		out.Resources = append(out.Resources, TrackResource{Kind: t.Kind, Name: t.Name, Namespace: t.Namespace})

@@ -41,9 +41,12 @@ func orList(own, otherwise []string) []string {
 	return otherwise
 }
 
-// options puts the options of a release over the defaults of its file.
-func options(r *schema.Release, d *schema.HelmDefaults) (Options, error) {
-	tracked, err := track(r, d)
+// options puts the options of a release over those of the command line, and
+// these over the defaults of its file.
+func options(r *schema.Release, defaults schema.HelmDefaults, cli HelmOptions) (Options, error) {
+	layered := cli.over(defaults)
+	d := &layered
+	tracked, err := track(r, d, cli.Track)
 	if err != nil {
 		return Options{}, err
 	}

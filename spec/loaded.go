@@ -46,6 +46,10 @@ func (l *loader) newFile(f *stateFile, n nested) File {
 		Hooks:        hooks(f.state.Hooks),
 		APIVersions:  f.state.APIVersions,
 		KubeVersion:  f.state.KubeVersion,
+		HelmArgs: HelmArgs{
+			Args: f.state.HelmDefaults.Args, DiffArgs: f.state.HelmDefaults.DiffArgs,
+			SyncArgs: f.state.HelmDefaults.SyncArgs, TemplateArgs: f.state.HelmDefaults.TemplateArgs,
+		},
 	}
 }
 

@@ -25,6 +25,10 @@ type LoadOptions struct {
 	ReleaseValues        []string // --values: the last file layer of every release; relative to its state file
 	ReleaseSet           []string // --set: Helm's strvals, on top of everything
 
+	// Helm is what the command line says about releases: it beats the
+	// helmDefaults of a file and yields to what a release says itself.
+	Helm HelmOptions
+
 	// Selectors leave out nested files that cannot match, without loading
 	// them. Leave it empty when needs outside the selection matter.
 	Selectors []string
@@ -38,6 +42,35 @@ type LoadOptions struct {
 	Stdin     io.Reader // read for the path "-"; nil: os.Stdin
 	LookupEnv func(string) (string, bool)
 	Warn      func(string) // gets warnings, in order; nil: they are dropped
+}
+
+// HelmOptions stand between the helmDefaults of a file and a release's own
+// keys; the zero value says nothing. Source: the order of the cases in
+// pkg/state/helmx.go of helmfile.
+type HelmOptions struct {
+	PostRenderer     string
+	PostRendererArgs []string
+	SuppressLines    []string // regular expressions of diff lines to hide
+	Cascade          string
+	ServerSide       string
+	Track            Track // Mode, Timeout, Logs, FailedLogs and FailOnError
+}
+
+// over puts the options over the defaults of a file, for options.
+func (h HelmOptions) over(d schema.HelmDefaults) schema.HelmDefaults {
+	text := func(own string, otherwise *string) *string {
+		if own != "" {
+			return &own
+		}
+		return otherwise
+	}
+	d.PostRenderer = text(h.PostRenderer, d.PostRenderer)
+	d.PostRendererArgs = orList(h.PostRendererArgs, d.PostRendererArgs)
+	d.SuppressOutputLineRegex = orList(h.SuppressLines, d.SuppressOutputLineRegex)
+	d.Cascade = text(h.Cascade, d.Cascade)
+	d.ServerSide = text(h.ServerSide, d.ServerSide)
+	d.TrackMode = orText(h.Track.Mode, d.TrackMode)
+	return d
 }
 
 // DefaultEnvironment is the environment of a run that names none; no file

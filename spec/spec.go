@@ -70,8 +70,17 @@ type File struct {
 	Hooks        []Hook // global: only prepare and cleanup fire
 	APIVersions  []string
 	KubeVersion  string
+	HelmArgs     HelmArgs
 	State        []byte // the final state as YAML, for "build"
 	FileOrder    bool   // its releases wait for those of Depends
+}
+
+// HelmArgs are the flags of Helm that helmDefaults of a file list as text.
+type HelmArgs struct {
+	Args         []string // for every call of Helm
+	DiffArgs     []string // for comparing
+	SyncArgs     []string // for installing and upgrading
+	TemplateArgs []string // for rendering
 }
 
 // Environment is the selected environment as templates of one file see it.
