@@ -40,9 +40,10 @@ var below = map[string][]string{
 	"plan":      {"spec", "state", "hooks", "plan/diff"},
 	"executor":  {"spec", "state", "plan", "hooks"},
 
-	"cmd/view":     {"spec", "state", "plan", "plan/diff", "executor", "hooks"},
-	"cmd/cli":      {"*"},
-	"cmd/flotilla": {"cmd/cli"},
+	"cmd/view":           {"spec", "state", "plan", "plan/diff", "executor", "hooks"},
+	"cmd/cli":            {"*"},
+	"cmd/flotilla/early": {},
+	"cmd/flotilla":       {"cmd/cli", "cmd/flotilla/early"},
 }
 
 // rooms says which packages may import which third-party code; the longest

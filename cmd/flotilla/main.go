@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/flotilla-sh/flotilla/cmd/cli"
+	_ "github.com/flotilla-sh/flotilla/cmd/flotilla/early" // before everything heavy
 )
 
 // version is set by the linker; a plain go install takes the module's.
