@@ -27,6 +27,8 @@ var (
 	ErrImmutable = errors.New("immutable field")
 	// ErrConflict: another field manager owns a field that the chart sets.
 	ErrConflict = errors.New("field conflict")
+	// ErrTerminating: the namespace of an object is being deleted.
+	ErrTerminating = errors.New("the namespace is being deleted")
 	// ErrDenied: admission of the cluster does not accept an object, although
 	// the user's roles allow the request.
 	ErrDenied = errors.New("denied by admission")
@@ -68,6 +70,8 @@ func (o *operation) explain(err error) error {
 
 func (o *operation) explainStatus(err error, status metav1.Status) error {
 	switch {
+	case hasCause(status, corev1.NamespaceTerminatingCause):
+		return fmt.Errorf("%w: %s: wait until it is gone: %w", ErrTerminating, o.release.ID.Namespace, err)
 	case apierrors.IsForbidden(err):
 		return o.explainForbidden(err, status)
 	case isImmutable(status):
@@ -186,31 +190,3 @@ const (
 	namespaceAnnotation = "meta.helm.sh/release-namespace"
 	managedByLabel      = "app.kubernetes.io/managed-by"
 )
-
-// createNamespace makes the release's namespace if it is missing. Helm applies
-// it at each install, which takes a right on namespaces that users of one
-// namespace seldom have.
-func (o *operation) createNamespace(ctx context.Context) error {
-	name := o.release.ID.Namespace
-	namespaces := o.to.Kubernetes().CoreV1().Namespaces()
-	_, getErr := namespaces.Get(ctx, name, metav1.GetOptions{})
-	if getErr == nil {
-		return nil
-	}
-	if !apierrors.IsNotFound(getErr) && !apierrors.IsForbidden(getErr) {
-		return o.to.Explain(getErr, cluster.Access{Verb: "get", Resource: "namespaces"})
-	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"name": name}}}
-	_, err := namespaces.Create(ctx, namespace, metav1.CreateOptions{FieldManager: "helm"})
-	switch {
-	case err == nil, apierrors.IsAlreadyExists(err):
-		return nil
-	case apierrors.IsForbidden(err) && apierrors.IsForbidden(getErr):
-		// It cannot be seen and may well be there: applying will tell.
-		return nil
-	case apierrors.IsForbidden(err):
-		return fmt.Errorf("namespace %s does not exist: create it, or: %w", name, o.to.Explain(err, cluster.Access{Verb: "create", Resource: "namespaces"}))
-	default:
-		return o.to.Explain(err, cluster.Access{Verb: "create", Resource: "namespaces"})
-	}
-}

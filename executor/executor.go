@@ -26,7 +26,7 @@ type Releaser interface {
 	Uninstall(ctx context.Context, r spec.Release, have state.Release) (state.Trace, error)
 }
 
-// Undoer takes back what a Releaser left. Its methods return state.ErrStale, and
+// Undoer takes back what a Releaser left. All but the last return state.ErrStale, and
 // change nothing, when the newest record is not the one that the Releaser left:
 // somebody else has worked on the release since.
 type Undoer interface {
@@ -36,6 +36,9 @@ type Undoer interface {
 	Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error)
 	// Forget drops the history that an Uninstall or Remove kept.
 	Forget(ctx context.Context, r spec.Release, left state.Trace) error
+	// DropNamespace deletes the namespace that an Install created. Its error
+	// says why the namespace stays, such as what is in it.
+	DropNamespace(ctx context.Context, r spec.Release, left state.Trace) error
 }
 
 // HookRunner fires a release's lifecycle hooks. cause is the failure that a

@@ -118,7 +118,29 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 			r.Results[i].Undo = undoError(u)
 		}
 	}
+	r.Lost = append(r.Lost, dropNamespaces(undoCtx, r.Results, w)...)
 	return r
+}
+
+// dropNamespaces deletes the namespaces that installs created which are undone.
+// It comes last, because several releases may share one; as long as one of them
+// stays, so does the namespace.
+func dropNamespaces(ctx context.Context, results []Result, w Workers) []plan.Lost {
+	var lost []plan.Lost
+	for _, x := range slices.Backward(results) {
+		id := x.Step.Release.ID
+		stays := slices.ContainsFunc(results, func(other Result) bool {
+			o := other.Step.Release.ID
+			return o.Context == id.Context && o.Namespace == id.Namespace && other.Outcome == OutcomeDone && !other.Step.Action.Deletes()
+		})
+		if x.Left.Namespace == "" || x.Outcome != OutcomeUndone || stays {
+			continue
+		}
+		if err := w.Undo.DropNamespace(ctx, x.Step.Release, x.Left); err != nil {
+			lost = append(lost, plan.Lost{Release: id, Object: state.ObjectID{Kind: "Namespace", Name: id.Namespace}, Why: err.Error()})
+		}
+	}
+	return lost
 }
 
 func undoError(u Result) error {

@@ -117,6 +117,14 @@ func (f *fleet) Forget(_ context.Context, r spec.Release, _ state.Trace) error {
 	return nil
 }
 
+func (f *fleet) DropNamespace(_ context.Context, r spec.Release, left state.Trace) error {
+	f.log = append(f.log, "drop "+left.Namespace)
+	if f.fail["drop "+left.Namespace] {
+		return errBoom
+	}
+	return nil
+}
+
 type noHooks struct{}
 
 func (noHooks) Fire(context.Context, spec.HookEvent, spec.Release, error) error { return nil }
@@ -390,6 +398,33 @@ func TestAReleaseOnWhichSomebodyElseWorkedSinceItsStepIsLeftAlone(t *testing.T) 
 		}
 		if !errors.Is(r.Results[1].Undo, state.ErrStale) || verdict(r) != "left" {
 			t.Errorf("undo of b: %v, verdict %s", r.Results[1].Undo, verdict(r))
+		}
+	})
+}
+
+func TestNamespacesThatTheRunCreatedGoLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.fail["install c"], f.fail["drop two"] = true, true
+		f.creates = map[string]string{"a": "one", "c": "two"}
+		r := Run(t.Context(), build(t, f, "+a\n+b: a\n+c: b"), workers(f), Options{})
+		if got := strings.Join(f.log[3:], ", "); got != "uninstall c, forget c, uninstall b, forget b, uninstall a, forget a, drop two, drop one" {
+			t.Errorf("log %q", got)
+		}
+		if len(r.Lost) != 1 || r.Lost[0].Release.Name != "c" || r.Lost[0].Object.Kind != "Namespace" || verdict(r) != "undone" {
+			t.Errorf("lost %v, verdict %s", r.Lost, verdict(r))
+		}
+	})
+}
+
+func TestANamespaceStaysWithAReleaseThatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.fail["install a"] = true
+		f.creates = map[string]string{"a": "one"}
+		Run(t.Context(), build(t, f, "+a\n+b"), workers(f), Options{Scope: plan.ScopeRelease, KeepGoing: true})
+		if got := strings.Join(f.log, ", "); strings.Contains(got, "drop") || !strings.Contains(got, "uninstall a") {
+			t.Errorf("log %q", got)
 		}
 	})
 }

@@ -125,7 +125,7 @@ Failed: 1 unchanged, 1 undone, 1 not undone, 1 skipped in 19s.
   undone n/web: back to revision 3, after not ready after 5s
   not undone n/new: no such thing
   skipped n/old: n/web failed
-  Not undone, because nothing can:
+  Not put back:
     Job/migrate of n/web: a hook may have run
 `
 	if d := cmp.Diff(want, errs); d != "" || out != "" {

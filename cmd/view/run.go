@@ -123,7 +123,7 @@ func (h *human) undone(x executor.Result) string {
 
 func (h *human) leftovers(b *strings.Builder, r executor.Report) {
 	if len(r.Lost) > 0 {
-		b.WriteString("  Not undone, because nothing can:\n")
+		b.WriteString("  Not put back:\n")
 		for _, l := range r.Lost {
 			fmt.Fprintf(b, "    %s of %s: %s\n", l.Object, h.names.name(l.Release), l.Why)
 		}
