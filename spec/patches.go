@@ -123,8 +123,9 @@ func wholeNumbers(v any) any {
 // patchReader reads the entries of one release.
 type patchReader struct {
 	*valuesReader
-	data func() any
-	errs []error
+	data  func() any
+	files int // of transformers: their names are unique in a release
+	errs  []error
 }
 
 // entry is one entry as read: documents as the user wrote them.
@@ -321,7 +322,8 @@ func (p *patchReader) transformer(e entry) ([]Patch, error) {
 			if out.Files == nil {
 				out.Files = map[string][]byte{}
 			}
-			name := fmt.Sprintf("file-%d.yaml", len(out.Files))
+			name := fmt.Sprintf("transformer-file-%d.yaml", p.files)
+			p.files++
 			out.Files[name], m["path"] = text, name
 		}
 		text, err := schema.Marshal(v)

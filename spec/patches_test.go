@@ -87,8 +87,8 @@ releases:
 			want: Patches{
 				JSON: []Patch{{Target: target, Text: []byte("- {op: remove, path: /top}\n")}},
 				Transformers: []Patch{{
-					Text:  []byte("kind: PatchTransformer\nmetadata:\n  name: p\npath: file-0.yaml\n"),
-					Files: map[string][]byte{"file-0.yaml": []byte("kind: ConfigMap\n")},
+					Text:  []byte("kind: PatchTransformer\nmetadata:\n  name: p\npath: transformer-file-0.yaml\n"),
+					Files: map[string][]byte{"transformer-file-0.yaml": []byte("kind: ConfigMap\n")},
 				}},
 			},
 		},
