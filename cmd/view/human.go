@@ -18,8 +18,9 @@ import (
 // human writes for people: plain lines where nothing can be redrawn, and a live
 // table below them where it can.
 type human struct {
-	mu sync.Mutex
-	painter
+	mu      sync.Mutex
+	painter         // of results
+	err     painter // of everything else
 	streams Streams
 	now     func() time.Time
 	names   namer
@@ -29,7 +30,7 @@ type human struct {
 var _ View = (*human)(nil)
 
 func newHuman(s Streams, now func() time.Time) *human {
-	return &human{painter: painter{on: s.Color}, streams: s, now: now}
+	return &human{painter: painter{on: s.Color}, err: painter{on: s.ErrColor}, streams: s, now: now}
 }
 
 // namer prints release ids; the kube context only where a plan has several.
@@ -193,7 +194,11 @@ func withoutSuppressed(lines []diff.Line, patterns []string) []diff.Line {
 }
 
 func planSummary(p *plan.Plan) string {
-	if !p.Changed() {
+	switch {
+	case p.Changed():
+	case p.Mode == plan.ModeDestroy:
+		return "Nothing to uninstall: none of the selected releases is installed."
+	default:
 		return fmt.Sprintf("No changes: %s as declared.", are(len(p.Steps), "release"))
 	}
 	return fmt.Sprintf("Plan: %d to install, %d to upgrade, %d to uninstall, %d unchanged.",
@@ -212,18 +217,18 @@ func (h *human) Hook(event spec.HookEvent, name, line string) {
 }
 
 func (h *human) Warn(message string) {
-	h.always(h.paint(yellow, "Warning: ") + message + "\n")
+	h.always(h.err.paint(yellow, "Warning: ") + message + "\n")
 }
 
 func (h *human) Ask(question string) {
-	h.always(h.paint(bold, question) + " [y/n]: ")
+	h.always(h.err.paint(bold, question) + " [y/n]: ")
 }
 
 // Error prints every joined error once, each on lines of its own.
 func (h *human) Error(err error) {
 	var b strings.Builder
 	for _, e := range Flatten(err) {
-		fmt.Fprintf(&b, "%s%s\n", h.paint(red, "Error: "), e.Error())
+		fmt.Fprintf(&b, "%s%s\n", h.err.paint(red, "Error: "), e.Error())
 		var op *state.OperationError
 		if errors.As(e, &op) {
 			b.WriteString(troubles(op.Troubles))

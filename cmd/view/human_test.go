@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -206,5 +207,68 @@ func TestLiveTableShowsWhatRunsAndWhatWaitsForWhat(t *testing.T) {
 	want := "  ▸ n/web upgrading    5.0s\n  · n/new waits for n/web\n  · n/old waits\n  0 of 3 ended"
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("table (-want +got):\n%s", d)
+	}
+}
+
+func TestLiveTableTellsOfAReleaseWhatItWaitsForThroughGatesAndUnchangedReleases(t *testing.T) {
+	p := &plan.Plan{Steps: []plan.Step{step("a", plan.ActionUpgrade, plan.ReasonChanged), step("b", plan.ActionUpgrade, plan.ReasonChanged),
+		step("same", plan.ActionNone, plan.ReasonUnchanged), step("late", plan.ActionUpgrade, plan.ReasonChanged),
+		step("c", plan.ActionUpgrade, plan.ReasonChanged), step("d", plan.ActionUpgrade, plan.ReasonChanged), step("last", plan.ActionUpgrade, plan.ReasonChanged)}}
+	node := func(i int) plan.Node { return plan.Node{Release: p.Steps[i].Release.ID} }
+	gate := func(name string) plan.Node { return plan.Node{Gate: name} }
+	order := func(from, to plan.Node) plan.Edge { return plan.Edge{From: from, To: to, Kind: plan.EdgeFileOrder} }
+	p.Edges = []plan.Edge{order(node(0), gate("one")), order(node(2), gate("one")), order(gate("one"), gate("two")), order(gate("two"), node(3)),
+		order(node(1), node(2)), order(node(0), node(6)), order(node(1), node(6)), order(node(4), node(6)), order(node(5), node(6))}
+	h := newHuman(Streams{Out: io.Discard, Err: io.Discard, Live: true, Width: func() (int, int) { return 60, 20 }}, func() time.Time { return at(7) })
+	l := newLive(h, p)
+	defer l.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if got := l.waitsFor(l.rows[2]); got != " waits for n/a, n/b" {
+		t.Errorf("late%s", got)
+	}
+	if got := l.waitsFor(l.rows[5]); got != " waits for n/a, n/b, n/c and others" {
+		t.Errorf("last%s", got)
+	}
+	l.rows[0].ended = true
+	if got := l.waitsFor(l.rows[2]); got != " waits for n/b" {
+		t.Errorf("late%s", got)
+	}
+	l.width = func() (int, int) { return 60, 7 }
+	if got := strings.Join(l.table(), "\n"); got != "  · n/b waits\n  · n/late waits for n/b\n  … and 3 more\n  1 of 6 ended" {
+		t.Errorf("cut table:\n%s", got)
+	}
+}
+
+func TestEachStreamHasItsOwnColour(t *testing.T) {
+	var out, errs bytes.Buffer
+	v, err := New(FormatHuman, Streams{Out: &out, Err: &errs, Color: true}, func() time.Time { return at(0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Plan(examplePlan(), PlanOptions{})
+	v.Error(trouble)
+	v.Report(exampleReport(), plan.ModeApply)
+	if !strings.Contains(out.String(), "\x1b[") || strings.Contains(errs.String(), "\x1b[") {
+		t.Errorf("out %q\nerr %q", out.String(), errs.String())
+	}
+	v, err = New(FormatHuman, Streams{Out: &out, Err: &errs, ErrColor: true}, func() time.Time { return at(0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	v.Plan(examplePlan(), PlanOptions{})
+	v.Warn("careful")
+	if strings.Contains(out.String(), "\x1b[") || !strings.Contains(errs.String(), "\x1b[33mWarning: ") {
+		t.Errorf("out %q\nerr %q", out.String(), errs.String())
+	}
+}
+
+func TestADestroyOfNothingSaysSo(t *testing.T) {
+	out, _ := render(t, FormatHuman, func(v View) {
+		v.Plan(&plan.Plan{Mode: plan.ModeDestroy, Steps: []plan.Step{step("a", plan.ActionNone, plan.ReasonAbsent)}}, PlanOptions{})
+	})
+	if out != "Nothing to uninstall: none of the selected releases is installed.\n" {
+		t.Errorf("output %q", out)
 	}
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type live struct {
 	names namer
 	rows  []row
 	index map[spec.ReleaseID]int
+	after map[plan.Node][]plan.Node // what each node comes after
 	drawn int
 	undo  bool
 	stop  chan struct{}
@@ -35,24 +37,20 @@ type live struct {
 type row struct {
 	id      spec.ReleaseID
 	step    plan.Step
-	needs   []spec.ReleaseID
 	started time.Time
 	ended   bool
 }
 
 func newLive(h *human, p *plan.Plan) *live {
-	l := &live{painter: h.painter, out: h.streams.Err, width: h.streams.Width, now: h.now, names: h.names,
-		index: map[spec.ReleaseID]int{}, stop: make(chan struct{}), ended: make(chan struct{})}
-	needs := map[spec.ReleaseID][]spec.ReleaseID{}
+	l := &live{painter: h.err, out: h.streams.Err, width: h.streams.Width, now: h.now, names: h.names,
+		index: map[spec.ReleaseID]int{}, after: map[plan.Node][]plan.Node{}, stop: make(chan struct{}), ended: make(chan struct{})}
 	for _, e := range p.Edges {
-		if e.From.Gate == "" && e.To.Gate == "" {
-			needs[e.To.Release] = append(needs[e.To.Release], e.From.Release)
-		}
+		l.after[e.To] = append(l.after[e.To], e.From)
 	}
 	for _, s := range p.Steps {
 		if s.Action.Writes() {
 			l.index[s.Release.ID] = len(l.rows)
-			l.rows = append(l.rows, row{id: s.Release.ID, step: s, needs: needs[s.Release.ID]})
+			l.rows = append(l.rows, row{id: s.Release.ID, step: s})
 		}
 	}
 	go l.loop()
@@ -138,7 +136,8 @@ func (l *live) redraw(above string) {
 // terminal can show.
 func (l *live) table() []string {
 	columns, height := l.width()
-	var running, waiting []string
+	var lines []string
+	var waiting []row
 	ended := 0
 	for _, r := range l.rows {
 		switch {
@@ -147,30 +146,50 @@ func (l *live) table() []string {
 		case !r.started.IsZero():
 			doing, _ := verbs(r.step.Action)
 			text := fmt.Sprintf("  ▸ %s %s", l.names.name(r.id), doing)
-			running = append(running, l.paint(cyan, clip(text, columns-9))+l.paint(dim, fmt.Sprintf(" %7s", elapsed(l.now().Sub(r.started)))))
+			lines = append(lines, l.paint(cyan, clip(text, columns-9))+l.paint(dim, fmt.Sprintf(" %7s", elapsed(l.now().Sub(r.started)))))
 		default:
-			waiting = append(waiting, l.paint(dim, clip("  · "+l.names.name(r.id)+l.waitsFor(r), columns-1)))
+			waiting = append(waiting, r)
 		}
 	}
-	lines := append(running, waiting...)
-	if limit := max(3, height-4); len(lines) > limit {
-		more := len(lines) - limit + 1
-		lines = append(lines[:limit-1], l.paint(dim, fmt.Sprintf("  … and %d more", more)))
+	limit, all := max(3, height-4), len(lines)+len(waiting)
+	for _, r := range waiting[:max(0, min(len(waiting), limit-len(lines)))] {
+		lines = append(lines, l.paint(dim, clip("  · "+l.names.name(r.id)+l.waitsFor(r), columns-1)))
+	}
+	if all > limit {
+		lines = append(lines[:limit-1], l.paint(dim, fmt.Sprintf("  … and %d more", all-limit+1)))
 	}
 	return append(lines, l.paint(dim, fmt.Sprintf("  %d of %d ended", ended, len(l.rows))))
 }
 
+// waitsFor names the nearest releases that r comes after and that have not
+// ended. Gates, which keep the order of files, and releases that nothing is done
+// to are looked through.
 func (l *live) waitsFor(r row) string {
+	const told = 3
 	var names []string
-	for _, n := range r.needs {
-		if i, ok := l.index[n]; ok && !l.rows[i].ended {
-			names = append(names, l.names.name(n))
+	seen := map[plan.Node]bool{}
+	queue := slices.Clone(l.after[plan.Node{Release: r.id}])
+	for len(queue) > 0 && len(names) <= told {
+		n := queue[0]
+		queue = queue[1:]
+		i, writes := l.index[n.Release]
+		switch {
+		case seen[n]:
+		case n.Gate != "" || !writes:
+			queue = append(queue, l.after[n]...)
+		case !l.rows[i].ended:
+			names = append(names, l.names.name(n.Release))
 		}
+		seen[n] = true
 	}
-	if len(names) == 0 {
+	switch {
+	case len(names) == 0:
 		return " waits"
+	case len(names) > told:
+		return " waits for " + strings.Join(names[:told], ", ") + " and others"
+	default:
+		return " waits for " + strings.Join(names, ", ")
 	}
-	return " waits for " + strings.Join(names, ", ")
 }
 
 func clip(text string, columns int) string {

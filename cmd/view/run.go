@@ -58,16 +58,16 @@ func (h *human) finished(e executor.Event) string {
 	_, done := verbs(e.Step.Action)
 	switch e.Outcome {
 	case executor.OutcomeDone:
-		return fmt.Sprintf("%s %s %s %s\n", h.paint(green, "✓"), name, done, h.paint(dim, "("+elapsed(e.Elapsed)+")"))
+		return fmt.Sprintf("%s %s %s %s\n", h.err.paint(green, "✓"), name, done, h.err.paint(dim, "("+elapsed(e.Elapsed)+")"))
 	case executor.OutcomeFailed, executor.OutcomeCancelled:
-		text := fmt.Sprintf("%s %s %s %s\n    %s\n", h.paint(red, "✗"), name, e.Outcome, h.paint(dim, "("+elapsed(e.Elapsed)+")"), oneLine(e.Err))
+		text := fmt.Sprintf("%s %s %s %s\n    %s\n", h.err.paint(red, "✗"), name, e.Outcome, h.err.paint(dim, "("+elapsed(e.Elapsed)+")"), oneLine(e.Err))
 		var op *state.OperationError
 		if errors.As(e.Err, &op) {
 			text += troubles(op.Troubles)
 		}
 		return text
 	case executor.OutcomeSkipped:
-		return fmt.Sprintf("%s %s not started: %s\n", h.paint(yellow, "-"), name, e.Because)
+		return fmt.Sprintf("%s %s not started: %s\n", h.err.paint(yellow, "-"), name, e.Because)
 	case executor.OutcomeUnchanged, executor.OutcomeUndone, executor.OutcomeUndoFailed:
 		return ""
 	default:
@@ -86,17 +86,17 @@ func oneLine(err error) string {
 // somebody's hand.
 func (h *human) Report(r executor.Report, mode plan.Mode) {
 	var b strings.Builder
-	b.WriteString("\n" + h.paint(bold, reportLine(r)) + "\n")
+	b.WriteString("\n" + h.err.paint(bold, reportLine(r)) + "\n")
 	for _, x := range r.Results {
 		switch x.Outcome {
 		case executor.OutcomeFailed, executor.OutcomeCancelled:
-			fmt.Fprintf(&b, "  %s %s: %s\n", h.paint(red, string(x.Outcome)), h.names.name(x.Step.Release.ID), oneLine(x.Err))
+			fmt.Fprintf(&b, "  %s %s: %s\n", h.err.paint(red, string(x.Outcome)), h.names.name(x.Step.Release.ID), oneLine(x.Err))
 		case executor.OutcomeUndone:
-			fmt.Fprintf(&b, "  %s %s\n", h.paint(yellow, "undone"), h.undone(x))
+			fmt.Fprintf(&b, "  %s %s\n", h.err.paint(yellow, "undone"), h.undone(x))
 		case executor.OutcomeUndoFailed:
-			fmt.Fprintf(&b, "  %s %s: %s\n", h.paint(red, "not undone"), h.names.name(x.Step.Release.ID), oneLine(x.Undo))
+			fmt.Fprintf(&b, "  %s %s: %s\n", h.err.paint(red, "not undone"), h.names.name(x.Step.Release.ID), oneLine(x.Undo))
 		case executor.OutcomeSkipped:
-			fmt.Fprintf(&b, "  %s %s: %s\n", h.paint(dim, "skipped"), h.names.name(x.Step.Release.ID), x.Because)
+			fmt.Fprintf(&b, "  %s %s: %s\n", h.err.paint(dim, "skipped"), h.names.name(x.Step.Release.ID), x.Because)
 		case executor.OutcomeDone, executor.OutcomeUnchanged:
 		}
 	}
@@ -129,10 +129,10 @@ func (h *human) leftovers(b *strings.Builder, r executor.Report) {
 		}
 	}
 	for _, err := range r.HookErrs {
-		fmt.Fprintf(b, "  %s%s\n", h.paint(red, "Error: "), oneLine(err))
+		fmt.Fprintf(b, "  %s%s\n", h.err.paint(red, "Error: "), oneLine(err))
 	}
 	for _, err := range r.RecordErrs {
-		fmt.Fprintf(b, "  %s%s\n", h.paint(yellow, "Warning: "), oneLine(err))
+		fmt.Fprintf(b, "  %s%s\n", h.err.paint(yellow, "Warning: "), oneLine(err))
 	}
 }
 

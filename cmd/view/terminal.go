@@ -6,16 +6,17 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal makes streams of the process's own: colour where results go to a
-// terminal, and a live table where progress does. A CI system that claims to
+// Terminal makes streams of the process's own: colour on each stream that is a
+// terminal, and a live table where progress goes to one. A CI system that claims to
 // have a terminal but sets CI gets plain lines.
 func Terminal(out, err *os.File) Streams {
-	live := term.IsTerminal(int(err.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == ""
+	able := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" }
 	return Streams{
-		Out:   out,
-		Err:   err,
-		Color: term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb",
-		Live:  live,
+		Out:      out,
+		Err:      err,
+		Color:    able(out),
+		ErrColor: able(err),
+		Live:     able(err) && os.Getenv("CI") == "",
 		Width: func() (int, int) {
 			columns, rows, e := term.GetSize(int(err.Fd()))
 			if e != nil {

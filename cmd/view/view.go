@@ -38,12 +38,13 @@ type PlanOptions struct {
 
 // Streams are where a view prints.
 type Streams struct {
-	Out   io.Writer
-	Err   io.Writer
-	Color bool
-	Quiet bool // no progress: results, warnings and errors only
-	Live  bool // Err is a terminal on which lines can be redrawn
-	Width func() (columns, rows int)
+	Out      io.Writer
+	Err      io.Writer
+	Color    bool // Out shows colours
+	ErrColor bool // Err does
+	Quiet    bool // no progress: results, warnings and errors only
+	Live     bool // Err is a terminal on which lines can be redrawn
+	Width    func() (columns, rows int)
 }
 
 // Format names a view.
