@@ -59,7 +59,7 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 	in.ForceReplace, in.ForceConflicts = options.ForceReplace, options.ForceConflicts
 	in.TakeOwnership = options.TakeOwnership
 	in.DisableHooks, in.SkipCRDs = options.DisableHooks, options.SkipCRDs
-	in.WaitStrategy, in.WaitForJobs = strategy(options), options.WaitForJobs
+	in.WaitStrategy, in.WaitForJobs = strategy(options), waitForJobs(options)
 	in.Timeout = timeoutOf(options.Timeout)
 	in.Description, in.Labels = options.Description, want.Labels
 	in.DisableOpenAPIValidation = true // see client.Build
@@ -105,7 +105,7 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 	up.ForceReplace, up.ForceConflicts = options.ForceReplace, options.ForceConflicts
 	up.TakeOwnership, up.CleanupOnFail = options.TakeOwnership, options.CleanupOnFail
 	up.DisableHooks = options.DisableHooks
-	up.WaitStrategy, up.WaitForJobs = strategy(options), options.WaitForJobs
+	up.WaitStrategy, up.WaitForJobs = strategy(options), waitForJobs(options)
 	up.Timeout, up.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
 	up.Description, up.Labels = options.Description, want.Labels
 	up.DisableOpenAPIValidation = true // see client.Build
@@ -158,7 +158,7 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 	back.ServerSideApply = serverSide(options)
 	back.ForceReplace, back.ForceConflicts = options.ForceReplace, options.ForceConflicts
 	back.CleanupOnFail, back.DisableHooks = options.CleanupOnFail, options.DisableHooks
-	back.WaitStrategy, back.WaitForJobs = strategy(options), options.WaitForJobs
+	back.WaitStrategy, back.WaitForJobs = strategy(options), waitForJobs(options)
 	if failed {
 		back.WaitStrategy, back.WaitForJobs = kube.HookOnlyStrategy, false
 	}

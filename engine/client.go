@@ -17,6 +17,7 @@ import (
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/cli-runtime/pkg/resource"
 
+	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -27,11 +28,14 @@ import (
 type client struct {
 	*kube.Client
 
-	ctx   context.Context // kube.Interface takes none; lives as long as one operation
-	to    *target
-	limit int
+	ctx     context.Context // kube.Interface takes none; lives as long as one operation
+	to      *target
+	options spec.Options
+	limit   int
+	began   time.Time
 
-	patience time.Duration // with objects that are still terminating
+	logs func(pod, container string) io.Writer // nil: nobody reads logs
+	note func(text string)                     // of warnings; nil: nobody reads them
 
 	ours     kube.ResourceList       // with adopting: what the release has
 	adopting func(kube.ResourceList) // told of what is taken over; nil: nothing may be
@@ -193,7 +197,7 @@ func (c *client) updateOne(before, target kube.ResourceList, options []kube.Clie
 	if err != nil || object.GetDeletionTimestamp() == nil {
 		return result, err
 	}
-	if err := c.await(target, c.patience, judgeGone); err != nil {
+	if err := c.await(target, c.options.Timeout, judgeGone); err != nil {
 		return result, fmt.Errorf("waiting for an object that is being deleted: %w", err)
 	}
 	target[0].Object = wanted
@@ -255,8 +259,8 @@ func (c *client) copyLogs(pod string, options *corev1.PodLogOptions, to io.Write
 // GetWaiter implements kube.Interface.
 func (c *client) GetWaiter(strategy kube.WaitStrategy) (kube.Waiter, error) {
 	switch strategy {
-	case kube.HookOnlyStrategy, kube.StatusWatcherStrategy:
-		return &waiter{client: c, hooksOnly: strategy == kube.HookOnlyStrategy}, nil
+	case kube.HookOnlyStrategy, kube.StatusWatcherStrategy, kube.LegacyStrategy:
+		return &waiter{client: c, hooksOnly: strategy == kube.HookOnlyStrategy, legacy: strategy == kube.LegacyStrategy}, nil
 	default:
 		return nil, fmt.Errorf("wait strategy %q is not supported", strategy)
 	}

@@ -49,8 +49,11 @@ type Options struct {
 	Clusters func(context string) (*cluster.Cluster, error)
 	Log      *slog.Logger // nil: nothing is logged
 	// HookLogs receives the container logs of hooks that ask for it with
-	// helm.sh/hook-output-log-policy; nil: they are dropped.
+	// helm.sh/hook-output-log-policy, and of pods that a release tracks with
+	// trackLogs; nil: they are dropped.
 	HookLogs func(id spec.ReleaseID, pod, container string) io.Writer
+	// Warn is told what does not fail an operation; nil: nobody is.
+	Warn func(id spec.ReleaseID, text string)
 	// Driver is where release records are kept, as HELM_DRIVER says it: secret
 	// or configmap; empty: secret. Helm's other drivers are not supported.
 	Driver string

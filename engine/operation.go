@@ -63,7 +63,13 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 	base := kube.New(getter)
 	base.Namespace = r.ID.Namespace
 	base.SetLogger(log)
-	c := &client{Client: base, ctx: ctx, to: to, limit: e.opts.Concurrency, patience: timeoutOf(r.Options.Timeout)}
+	c := &client{Client: base, ctx: ctx, to: to, options: r.Options, limit: e.opts.Concurrency, began: time.Now()}
+	if e.opts.HookLogs != nil {
+		c.logs = func(pod, container string) io.Writer { return e.opts.HookLogs(r.ID, pod, container) }
+	}
+	if e.opts.Warn != nil {
+		c.note = func(text string) { e.opts.Warn(r.ID, text) }
+	}
 
 	config := action.NewConfiguration(action.ConfigurationSetLogger(log))
 	config.RESTClientGetter = getter
@@ -73,10 +79,10 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 	config.Releases.SetLogger(log)
 	config.Releases.MaxHistory = r.Options.HistoryMax
 	config.HookOutputFunc = func(_, pod, container string) io.Writer {
-		if e.opts.HookLogs == nil {
+		if c.logs == nil {
 			return io.Discard
 		}
-		return e.opts.HookLogs(r.ID, pod, container)
+		return c.logs(pod, container)
 	}
 	return &operation{engine: e, release: r, config: config, client: c, records: records, to: to}, nil
 }
@@ -187,15 +193,6 @@ func (o *operation) expectNone() error {
 	default:
 		return fmt.Errorf("%w: revision %d (%s) appeared", state.ErrStale, last.Version, last.Info.Status)
 	}
-}
-
-// strategy says what is waited for beside hooks.
-func strategy(options spec.Options) kube.WaitStrategy {
-	// As in Helm, which cannot know of a failure it does not wait for.
-	if options.Wait || options.WaitForJobs || options.RollbackOnFailure {
-		return kube.StatusWatcherStrategy
-	}
-	return kube.HookOnlyStrategy
 }
 
 func serverSide(options spec.Options) string {

@@ -32,6 +32,7 @@ var ErrNotReady = errors.New("not ready")
 type waiter struct {
 	client    *client
 	hooksOnly bool // Helm's hookOnly strategy
+	legacy    bool // Helm's legacy strategy, but for hooks and deletions
 }
 
 var _ kube.Waiter = (*waiter)(nil)
@@ -41,7 +42,7 @@ func (w *waiter) Wait(resources kube.ResourceList, timeout time.Duration) error 
 	if w.hooksOnly {
 		return nil
 	}
-	return w.client.await(resources, timeout, judgeReady)
+	return w.wait(resources, timeout, judgeReady)
 }
 
 // WaitWithJobs implements kube.Waiter.
@@ -49,7 +50,7 @@ func (w *waiter) WaitWithJobs(resources kube.ResourceList, timeout time.Duration
 	if w.hooksOnly {
 		return nil
 	}
-	return w.client.await(resources, timeout, judgeReadyAndJobs)
+	return w.wait(resources, timeout, judgeReadyAndJobs)
 }
 
 // WatchUntilReady implements kube.Waiter for hooks.
