@@ -93,7 +93,7 @@ func (c *converter) release(r *schema.Release) Release {
 	c.fail(r.Pos, field+".condition", err)
 	options, err := options(r, c.file.state.HelmDefaults, c.loader.opts.Helm)
 	c.fail(r.Pos, field, err)
-	set, err := c.set(r)
+	set, err := c.set(r, func(text string) (string, error) { return text, nil }) // SetOf resolves references
 	c.fail(r.Pos, field, err)
 	if _, err := values.ParseHandler(r.MissingFile); err != nil {
 		c.fail(r.Pos, field, err)
@@ -176,12 +176,13 @@ func (c *converter) path(p string) string {
 }
 
 // set lists what goes on top of the file layers, in helmfile's order.
-func (c *converter) set(r *schema.Release) ([]SetValue, error) {
+// Each value goes through resolve.
+func (c *converter) set(r *schema.Release, resolve func(string) (string, error)) ([]SetValue, error) {
 	var out []SetValue
 	var errs []error
 	add := func(kind SetKind, list []schema.SetValue) {
 		for _, s := range list {
-			v, err := c.setValue(kind, s)
+			v, err := c.setValue(kind, s, resolve)
 			if err != nil {
 				errs = append(errs, mistake(s.Pos, string(kind)+"."+s.Name, err))
 			} else if v != nil {
@@ -206,12 +207,11 @@ func (c *converter) set(r *schema.Release) ([]SetValue, error) {
 }
 
 // setValue makes one entry; nil for one without a value, which helmfile drops.
-func (c *converter) setValue(kind SetKind, s schema.SetValue) (*SetValue, error) {
+func (c *converter) setValue(kind SetKind, s schema.SetValue, resolve func(string) (string, error)) (*SetValue, error) {
 	out := &SetValue{Kind: kind, Name: escapeSet(s.Name), Pos: posOf(s.Pos)}
-	refs := c.loader.refs(c.file.dir)
 	switch {
 	case s.Value != "":
-		v, err := refs.Text(s.Value)
+		v, err := resolve(s.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +225,7 @@ func (c *converter) setValue(kind SetKind, s schema.SetValue) (*SetValue, error)
 		for i, v := range s.Values {
 			text, err := setItem(v)
 			if err == nil {
-				text, err = refs.Text(text)
+				text, err = resolve(text)
 			}
 			if err != nil {
 				return nil, err

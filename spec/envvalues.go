@@ -111,6 +111,11 @@ func (l *loader) read(ctx context.Context, file string, data func() any) ([]byte
 	if err != nil {
 		return nil, nil, err
 	}
+	return l.render(ctx, file, text, data)
+}
+
+// render renders the text of a file when the file's name says so.
+func (l *loader) render(ctx context.Context, file string, text []byte, data func() any) ([]byte, schema.Locate, error) {
 	if filepath.Ext(file) != ".gotmpl" {
 		return text, schema.InFile(file), nil
 	}

@@ -25,6 +25,8 @@ type loader struct {
 	fetch *source.Fetcher
 	cli   Selector
 	spec  *Spec
+
+	secrets *secretStore
 }
 
 // Load reads a state file ("-": standard input), a folder of them, or with an
@@ -65,6 +67,7 @@ func Load(ctx context.Context, path string, opts LoadOptions) (*Spec, error) {
 
 func newLoader(opts LoadOptions) *loader {
 	l := &loader{opts: opts, fetch: source.New(source.Options{CacheDir: opts.CacheDir, LookupEnv: opts.LookupEnv})}
+	l.secrets = newSecretStore(opts)
 	l.tmpl = tmpl.New(tmpl.Options{
 		NoExec: opts.NoExec, LookupEnv: opts.LookupEnv,
 		DecodeYAML: func(text string) (any, error) { return decodeAny([]byte(text)) },
@@ -72,14 +75,10 @@ func newLoader(opts LoadOptions) *loader {
 			text, err := schema.Marshal(v)
 			return string(text), err
 		},
-		Secret: func(_ context.Context, text string) (string, error) { return l.refs(opts.Dir).Text(text) },
+		Secret: l.templateSecret,
 	})
 	l.spec = &Spec{Environment: opts.Environment, loaded: &loaded{loader: l}}
 	return l
-}
-
-func (l *loader) refs(dir string) values.Refs {
-	return values.Refs{Dir: dir, LookupEnv: l.opts.LookupEnv, DecodeYAML: decodeAny}
 }
 
 // decodeAny reads the first document of a YAML text.
@@ -184,6 +183,7 @@ func (l *loader) visitFile(ctx context.Context, path string, n nested) (int, err
 	if path != "-" {
 		f.dir = filepath.Dir(path)
 	}
+	ctx = withRefDir(ctx, f.dir)
 	over, err := n.override.load(ctx, l, f.dir)
 	if err != nil {
 		return -1, err

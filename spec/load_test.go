@@ -278,7 +278,7 @@ releases:
 	if got, err := s.ValuesOf(ctx, s.Releases[2]); err != nil || got["a"] != 1.0 {
 		t.Errorf("a tolerated file: %v, %v", got, err)
 	}
-	for i, part := range map[int]string{1: "the values file", 3: "matches 2 files", 4: "encrypted values", 5: `scheme "vault"`} {
+	for i, part := range map[int]string{1: "the values file", 3: "matches 2 files", 4: "not encrypted with sops", 5: "resolving ref+vault://x#/y: this needs the program flotilla-secrets"} {
 		if _, err := s.ValuesOf(ctx, s.Releases[i]); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: error %v, want %q", s.Releases[i].ID, err, part)
 		}

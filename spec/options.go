@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ type LoadOptions struct {
 	// them. Leave it empty when needs outside the selection matter.
 	Selectors []string
 
+	IgnoreLock  bool // take chart versions as declared, although a lock file says others
 	NoExec      bool // templates may not start programs
 	NoFileOrder bool // --file-order none
 	Sequential  bool // the files of a folder come one after another, in order of name
@@ -42,6 +44,12 @@ type LoadOptions struct {
 	Stdin     io.Reader // read for the path "-"; nil: os.Stdin
 	LookupEnv func(string) (string, bool)
 	Warn      func(string) // gets warnings, in order; nil: they are dropped
+
+	// Secrets decrypts and fetches what this process cannot by itself; nil:
+	// that is an error. ClusterData reads a Secret or ConfigMap for references
+	// to them; nil: the helper does. Both must be safe for concurrent use.
+	Secrets     SecretHelper
+	ClusterData func(ctx context.Context, from ClusterObject) (map[string]string, error)
 }
 
 // HelmOptions stand between the helmDefaults of a file and a release's own

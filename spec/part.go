@@ -13,6 +13,7 @@ import (
 	"github.com/flotilla-sh/flotilla/spec/schema"
 	"github.com/flotilla-sh/flotilla/spec/source"
 	"github.com/flotilla-sh/flotilla/spec/tmpl"
+	"github.com/flotilla-sh/flotilla/spec/values"
 )
 
 // stateFile is one state file while it loads.
@@ -181,30 +182,19 @@ func (l *loader) loadEnvironment(ctx context.Context, f *stateFile, st *schema.S
 	if seen == nil {
 		seen = &env{name: l.opts.Environment}
 	}
+	secrets, inHCL, err := l.environmentSecrets(ctx, f, st, spec)
+	errs := []error{asErrors(err, spec.Pos, "environments."+l.opts.Environment)}
 	own, err := l.stateValues(ctx, valuesList{
-		entries: spec.Values, dir: f.dir, handler: spec.MissingFile, strategy: spec.MergeStrategy, env: seen,
+		entries: spec.Values, dir: f.dir, handler: spec.MissingFile, strategy: spec.MergeStrategy, env: seen, hcl: inHCL,
 	})
-	errs := []error{asErrors(err, spec.Pos, "environments."+l.opts.Environment), l.refuseSecrets(ctx, f, st, spec)}
+	errs = append(errs, asErrors(err, spec.Pos, "environments."+l.opts.Environment))
+	own = values.Override(own, secrets)
 	defaults, err := l.stateValues(ctx, valuesList{entries: st.Values, dir: f.dir, env: seen})
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return base.over(own, defaults, env{name: l.opts.Environment, kubeContext: spec.KubeContext}), nil
-}
-
-// refuseSecrets tells that encrypted environment values cannot be read; a file
-// that is not there follows the handler first.
-func (l *loader) refuseSecrets(ctx context.Context, f *stateFile, st *schema.State, spec schema.Environment) error {
-	handler := spec.MissingFile
-	if handler == nil {
-		handler = st.MissingFile
-	}
-	var errs []error
-	for _, s := range spec.Secrets {
-		errs = append(errs, l.refuseSecret(ctx, f.dir, s, handler))
-	}
-	return errors.Join(errs...)
 }
 
 // checkKeys holds the raw text against helmfile's rules for the order of

@@ -44,6 +44,9 @@ type Patch struct {
 // are reported, each with its place. Source of the rules: PrepareChartify in
 // github.com/helmfile/helmfile/pkg/state and patch.go of helmfile/chartify.
 func (s *Spec) PatchesOf(ctx context.Context, r Release, values map[string]any) (Patches, error) {
+	if c := r.Customize; len(c.JSONPatches)+len(c.StrategicMergePatches)+len(c.Transformers) == 0 {
+		return Patches{}, nil
+	}
 	v, err := s.valuesReader(r)
 	if err != nil {
 		return Patches{}, err
@@ -58,6 +61,15 @@ func (s *Spec) PatchesOf(ctx context.Context, r Release, values map[string]any) 
 		return Patches{}, fmt.Errorf("reading the patches of release %s: %w", r.ID, err)
 	}
 	return out, nil
+}
+
+// DeclaredNamespace is the namespace that the state file, or --namespace, gives
+// to a release; empty if it is left to the context, also after Bind.
+func (s *Spec) DeclaredNamespace(r Release) string {
+	if s.loaded == nil || r.Index >= len(s.loaded.releases) {
+		return r.ID.Namespace
+	}
+	return s.loaded.releases[r.Index].namespace
 }
 
 // RenderManifest renders a template file that lies in dir, a folder of
@@ -161,7 +173,7 @@ func (p *patchReader) read(ctx context.Context, field string, source ValuesSourc
 	pos := schema.Pos{File: source.Pos.File, Line: source.Pos.Line, Col: source.Pos.Col}
 	e := entry{pos: source.Pos, field: field, at: func(int, int) schema.Pos { return pos }}
 	if source.Path == "" {
-		resolved, err := p.loader.refs(p.file.dir).Resolve(source.Inline)
+		resolved, err := p.loader.refs(p.file.dir).Resolve(ctx, source.Inline)
 		if err != nil {
 			return e, mistake(pos, field, err)
 		}
@@ -188,7 +200,7 @@ func (p *patchReader) read(ctx context.Context, field string, source ValuesSourc
 	if e, err = e.parsed(text); err != nil || !values.Has(string(text)) {
 		return e, err
 	}
-	return p.resolved(e)
+	return p.resolved(ctx, e)
 }
 
 func (e entry) parsed(text []byte) (entry, error) {
@@ -202,12 +214,12 @@ func (e entry) parsed(text []byte) (entry, error) {
 
 // resolved resolves secret references. Lines are those of the resolved text
 // then, so only the file is told from there on.
-func (p *patchReader) resolved(e entry) (entry, error) {
+func (p *patchReader) resolved(ctx context.Context, e entry) (entry, error) {
 	refs := p.loader.refs(p.file.dir)
 	var texts []string
 	var errs []error
 	for _, doc := range e.docs {
-		v, err := refs.Resolve(value(doc))
+		v, err := refs.Resolve(ctx, value(doc))
 		if err != nil {
 			errs = append(errs, asErrors(err, e.at(doc.Line, doc.Column), e.field))
 			continue

@@ -4,21 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
-	"github.com/flotilla-sh/flotilla/spec/source"
 	"github.com/flotilla-sh/flotilla/spec/values"
 )
 
-// ErrSecrets says that a file needs a decryption that is not built in.
-var ErrSecrets = errors.New("encrypted values (secrets:) are not supported yet")
-
 // ValuesOf reads and merges the file layers of a release as Helm merges its -f
 // files: a null stays, it deletes the chart's own value later. Templates are
-// rendered with the release's data and secret references are resolved. What
-// Release.Set says is not applied. Whole numbers are float64, as Helm reads
+// rendered with the release's data, encrypted layers are decrypted and secret
+// references are resolved. What Release.Set says is not applied. Whole numbers are float64, as Helm reads
 // them. It is safe for concurrent use; each call reads the files anew.
 func (s *Spec) ValuesOf(ctx context.Context, r Release) (map[string]any, error) {
 	v, err := s.valuesReader(r)
@@ -28,9 +22,6 @@ func (s *Spec) ValuesOf(ctx context.Context, r Release) (map[string]any, error) 
 	out := map[string]any{}
 	var errs []error
 	for _, layer := range r.Values {
-		if layer.Secret {
-			continue
-		}
 		m, err := v.layer(ctx, layer)
 		if err != nil {
 			errs = append(errs, err)
@@ -38,7 +29,6 @@ func (s *Spec) ValuesOf(ctx context.Context, r Release) (map[string]any, error) 
 		}
 		out = values.Helm(out, m)
 	}
-	errs = append(errs, v.secrets(ctx))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("reading the values of release %s: %w", r.ID, err)
 	}
@@ -83,36 +73,63 @@ func (s *Spec) valuesReader(r Release) (*valuesReader, error) {
 }
 
 func (v *valuesReader) layer(ctx context.Context, layer ValuesSource) (map[string]any, error) {
+	ctx = withRefDir(ctx, v.file.dir)
 	pos := schema.Pos{File: layer.Pos.File, Line: layer.Pos.Line, Col: layer.Pos.Col}
+	if layer.Secret {
+		return v.secret(ctx, layer, pos)
+	}
 	refs := v.loader.refs(v.file.dir)
 	if layer.Path == "" {
-		m, err := refs.Resolve(layer.Inline)
+		m, err := refs.Resolve(ctx, layer.Inline)
 		if err != nil {
 			return nil, mistake(pos, "values", err)
 		}
 		out, _ := m.(map[string]any)
 		return out, nil
 	}
-	path, err := refs.Text(layer.Path)
+	path, err := refs.Text(ctx, layer.Path)
 	if err != nil {
 		return nil, mistake(pos, "values", err)
 	}
+	file, err := v.one(ctx, path, place{pos, "values", v.handler})
+	if file == "" || err != nil {
+		return nil, err
+	}
+	text, at, err := v.loader.read(ctx, file, v.data)
+	if err != nil {
+		return nil, asErrors(err, pos, "values")
+	}
+	return v.decode(ctx, file, text, at)
+}
+
+// place is where and how a file is named.
+type place struct {
+	pos     schema.Pos
+	field   string
+	handler values.Handler
+}
+
+// one finds the one file that a path stands for; empty: it is not there, which
+// the handler allows.
+func (v *valuesReader) one(ctx context.Context, path string, at place) (string, error) {
 	files, err := v.loader.find(ctx, v.file.dir, path)
 	switch {
 	case err != nil:
-		return nil, mistake(pos, "values", err)
+		return "", mistake(at.pos, at.field, err)
 	case len(files) == 0:
-		return nil, v.loader.missing(v.handler, pos, "values", path)
+		return "", v.loader.missing(at.handler, at.pos, at.field, path)
 	case len(files) > 1:
-		return nil, mistake(pos, "values", fmt.Errorf("the pattern %s matches %d files, a release takes one", path, len(files)))
+		return "", mistake(at.pos, at.field, fmt.Errorf("the pattern %s matches %d files, a release takes one", path, len(files)))
 	}
-	text, at, err := v.loader.read(ctx, files[0], v.data)
-	if err != nil {
-		return nil, asErrors(err, pos, "values")
-	}
+	return files[0], nil
+}
+
+// decode merges the documents of a text and resolves its references.
+func (v *valuesReader) decode(ctx context.Context, file string, text []byte, at schema.Locate) (map[string]any, error) {
+	pos := schema.Pos{File: file}
 	docs, err := schema.HelmMaps(text, at)
 	if err != nil {
-		return nil, asErrors(err, pos, "values")
+		return nil, asErrors(err, pos, "")
 	}
 	m := map[string]any{}
 	for _, doc := range docs {
@@ -121,46 +138,50 @@ func (v *valuesReader) layer(ctx context.Context, layer ValuesSource) (map[strin
 	if !values.Has(string(text)) {
 		return m, nil
 	}
-	resolved, err := refs.Resolve(m)
+	resolved, err := v.loader.refs(v.file.dir).Resolve(ctx, m)
 	if err != nil {
-		return nil, asErrors(err, schema.Pos{File: files[0]}, "")
+		return nil, asErrors(err, pos, "")
 	}
 	m, _ = resolved.(map[string]any)
 	return m, nil
 }
 
-// secrets refuses encrypted layers; one that is not there follows the handler.
-func (v *valuesReader) secrets(ctx context.Context) error {
-	var errs []error
-	for _, e := range v.raw.Secrets {
-		path, ok := e.Value.(string)
-		if !ok {
-			errs = append(errs, mistake(e.Pos, "secrets", ErrSecrets))
-			continue
+// secret reads an encrypted layer: it is decrypted first, then it is as any
+// other, a template when its name says so. As in helmfile, only the release's
+// own missingFileHandler counts here, not the file's.
+func (v *valuesReader) secret(ctx context.Context, layer ValuesSource, pos schema.Pos) (map[string]any, error) {
+	store := v.loader.secrets
+	if layer.Path == "" {
+		text, err := schema.Marshal(layer.Inline)
+		if err == nil {
+			text, err = store.decryptInline(ctx, text)
 		}
-		handler := string(v.handler)
-		errs = append(errs, v.loader.refuseSecret(ctx, v.file.dir, schema.Text{Pos: e.Pos, Value: v.raw.ValuesPathPrefix + path}, &handler))
+		if err != nil {
+			return nil, mistake(pos, "secrets", fmt.Errorf("decrypting an inline map: %w", err))
+		}
+		return v.decrypted(ctx, pos.File, text, schema.InFile(pos.File))
 	}
-	return errors.Join(errs...)
+	handler, err := values.ParseHandler(v.raw.MissingFile)
+	if err != nil {
+		return nil, mistake(pos, "secrets", err)
+	}
+	file, err := v.one(ctx, layer.Path, place{pos, "secrets", handler})
+	if file == "" || err != nil {
+		return nil, err
+	}
+	text, err := store.decrypt(ctx, file)
+	if err != nil {
+		return nil, mistake(pos, "secrets", fmt.Errorf("decrypting %s: %w", file, err))
+	}
+	text, at, err := v.loader.render(ctx, file, text, v.data)
+	if err != nil {
+		return nil, asErrors(err, pos, "secrets")
+	}
+	return v.decrypted(ctx, file, text, at)
 }
 
-// refuseSecret tells that an encrypted file cannot be read, or does what the
-// handler says about one that is not there.
-func (l *loader) refuseSecret(ctx context.Context, dir string, s schema.Text, missing *string) error {
-	handler, err := values.ParseHandler(missing)
-	if err != nil {
-		return mistake(s.Pos, "secrets", err)
-	}
-	if !source.IsRemote(s.Value) {
-		path := s.Value
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		if _, err := os.Stat(path); err != nil {
-			if files, _ := l.find(ctx, dir, s.Value); len(files) == 0 {
-				return l.missing(handler, s.Pos, "secrets", s.Value)
-			}
-		}
-	}
-	return mistake(s.Pos, "secrets", fmt.Errorf("%s: %w", s.Value, ErrSecrets))
+func (v *valuesReader) decrypted(ctx context.Context, file string, text []byte, at schema.Locate) (map[string]any, error) {
+	m, err := v.decode(ctx, file, text, at)
+	v.loader.secrets.learn(text, m, err)
+	return m, err
 }

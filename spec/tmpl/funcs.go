@@ -257,47 +257,33 @@ func (r *run) enter(name string) error {
 
 func (r *run) leave(name string) { r.depth[name]-- }
 
+// fetchSecretValue resolves the references in one text.
 func (r *run) fetchSecretValue(ref string) (string, error) {
-	if r.opts.Secret == nil {
-		return "", errors.New("secret references are not supported here")
+	v, err := r.secret(ref)
+	if err != nil {
+		return "", err
 	}
-	return r.opts.Secret(r.ctx, ref)
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("the reference stands for a %T, fetchSecretValue gives strings: use expandSecretRefs", v)
+	}
+	return s, nil
 }
 
+// expandSecretRefs resolves the references in a map; values take the types of
+// what they stand for.
 func (r *run) expandSecretRefs(in map[string]any) (map[string]any, error) {
-	out, err := r.expand(in)
+	v, err := r.secret(in)
 	if err != nil {
 		return nil, err
 	}
-	m, _ := out.(map[string]any)
+	m, _ := v.(map[string]any)
 	return m, nil
 }
 
-func (r *run) expand(v any) (any, error) {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			x, err := r.expand(e)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", k, err)
-			}
-			out[k] = x
-		}
-		return out, nil
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			x, err := r.expand(e)
-			if err != nil {
-				return nil, err
-			}
-			out[i] = x
-		}
-		return out, nil
-	case string:
-		return r.fetchSecretValue(v)
-	default:
-		return v, nil
+func (r *run) secret(v any) (any, error) {
+	if r.opts.Secret == nil {
+		return nil, errors.New("secret references are not supported here")
 	}
+	return r.opts.Secret(r.ctx, v)
 }

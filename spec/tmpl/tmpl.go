@@ -35,9 +35,9 @@ type Options struct {
 	DecodeYAML func(text string) (any, error)
 	// EncodeYAML prints data for toYaml.
 	EncodeYAML func(v any) (string, error)
-	// Secret resolves one text with references (ref+...) for
-	// fetchSecretValue and expandSecretRefs.
-	Secret func(ctx context.Context, text string) (string, error)
+	// Secret resolves references (ref+...) in strings, lists and maps for
+	// fetchSecretValue and expandSecretRefs, all of one call at once.
+	Secret func(ctx context.Context, v any) (any, error)
 }
 
 // Renderer renders templates. It is safe for concurrent use and keeps the

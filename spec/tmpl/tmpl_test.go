@@ -17,7 +17,17 @@ func renderer(env map[string]string) *Renderer {
 		},
 		DecodeYAML: func(text string) (any, error) { return map[string]any{"yaml": text}, nil },
 		EncodeYAML: func(any) (string, error) { return "yaml\n", nil },
-		Secret:     func(_ context.Context, text string) (string, error) { return "<" + text + ">", nil },
+		Secret: func(_ context.Context, v any) (any, error) {
+			switch v := v.(type) {
+			case string:
+				if v == "number" {
+					return 7, nil
+				}
+				return "<" + v + ">", nil
+			default:
+				return map[string]any{"k": "<v>"}, nil
+			}
+		},
 	})
 }
 
@@ -52,6 +62,7 @@ func TestFunctions(t *testing.T) {
 		{"partials, include and tpl", `{{ include "hi" "x" }} {{ template "hi" "y" }} {{ tpl "{{ include \"hi\" .m.k }}" . }}`, "hi x hi y hi v"},
 		{"include without end", `{{ include "loop" . }}`, "loop includes itself more than 1000 times"},
 		{"secrets", `{{ fetchSecretValue "ref" }} {{ (expandSecretRefs .m).k }}`, "<ref> <v>"},
+		{"a secret that is no text", `{{ fetchSecretValue "number" }}`, "the reference stands for a int, fetchSecretValue gives strings: use expandSecretRefs"},
 		{"yaml", `{{ toYaml . }}{{ (fromYaml "x").yaml }}`, "yaml\nx"},
 		{"a missing key", `{{ .m.no }}`, `map has no entry for key "no"`},
 	}

@@ -1,53 +1,121 @@
 package values
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
-// ErrUnsupportedRef says that a reference names a back end that is not built
-// in.
-var ErrUnsupportedRef = errors.New("this kind of secret reference is not supported")
+// maxRefDepth is how deep references may nest in each other, vals' number.
+const maxRefDepth = 10
 
-// Refs resolves references of the form ref+SCHEME://PATH[#/KEY] inside values,
-// the form that helmfile knows from vals. Schemes: env (a variable), echo (the
-// path itself), envsubst (variables inside the path) and file (a file's text,
-// or one value of a YAML file). An embedded reference ends at "+".
+// ErrUnsupportedRef says that a reference names a back end that nobody here
+// can reach.
+var ErrUnsupportedRef = errors.New("this kind of secret reference is not supported here")
+
+// Refs resolves references of the form ref+SCHEME://PATH[?QUERY][#/KEY/...]
+// inside values, by the rules of vals (github.com/helmfile/vals): a value that
+// is one reference takes the type of what it stands for, an embedded one ends
+// at "+" or a space and is put in as text, secretref+ is the same, one
+// reference may stand inside another, and a key that is a reference over a map
+// is replaced by the YAML map that it stands for.
 type Refs struct {
-	Dir        string // relative file paths start here
-	LookupEnv  func(string) (string, bool)
-	DecodeYAML func(text []byte) (any, error)
+	// Fetch gets what references stand for, as YAML data, one result for each,
+	// in order. References have no "ref+" in front.
+	Fetch func(ctx context.Context, refs []string) []Fetched
+}
+
+// Fetched is what came of one reference.
+type Fetched struct {
+	Value any
+	Err   error // does not name the reference, nor any value
 }
 
 // Has says whether a text may hold a reference.
 func Has(text string) bool { return strings.Contains(text, "ref+") }
 
-// Resolve resolves every reference in maps, lists and strings. The error names
-// the reference, never a value.
-func (r Refs) Resolve(v any) (any, error) {
+// Resolve resolves every reference in maps, lists and strings; it changes
+// nothing it is given. All references are fetched at once, those that stand
+// inside others before them. The error tells all that failed, each by its
+// place and its reference without the query, never by a value.
+func (r Refs) Resolve(ctx context.Context, v any) (any, error) {
+	known := map[string]Fetched{}
+	for range maxRefDepth + 1 {
+		e := expansion{known: known, missing: map[string]bool{}, patterns: patterns()}
+		out, err := e.value(v)
+		if len(e.missing) == 0 {
+			return out, err
+		}
+		refs := slices.Sorted(maps.Keys(e.missing))
+		for i, f := range r.Fetch(ctx, refs) {
+			known[refs[i]] = f
+		}
+	}
+	return nil, fmt.Errorf("references stand inside each other deeper than %d times", maxRefDepth)
+}
+
+// Text resolves the references inside one string and prints the result.
+func (r Refs) Text(ctx context.Context, s string) (string, error) {
+	if !Has(s) {
+		return s, nil
+	}
+	v, err := r.Resolve(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if v == nil {
+		return "", fmt.Errorf("resolving %s: %w", Name(s), errNull)
+	}
+	return fmt.Sprint(v), nil
+}
+
+var errNull = errors.New("it stands for null, which cannot be part of a text")
+
+// Name is a reference as errors may show it: without its query, which may hold
+// credentials.
+func Name(ref string) string {
+	path, _, _ := strings.Cut(ref, "?")
+	return path
+}
+
+// refPatterns are those of vals (pkg/expansion, DefaultRefRegexp), so that the
+// same texts are references.
+type refPatterns struct{ ref, prefix *regexp.Regexp }
+
+func patterns() refPatterns {
+	return refPatterns{
+		ref:    regexp.MustCompile(`(?:secret)?ref\+([^\+:]*:\/\/[^\+\n ]+[^\+\n ",])\+?`),
+		prefix: regexp.MustCompile(`(?:secret)?ref\+`),
+	}
+}
+
+// expansion is one pass over a tree with what is known so far.
+type expansion struct {
+	patterns refPatterns
+	known    map[string]Fetched
+	missing  map[string]bool // references that the pass came across and nobody fetched yet
+}
+
+func (e *expansion) value(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
-		return r.Text(v)
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		var errs []error
-		for _, k := range sortedKeys(v) {
-			e, err := r.Resolve(v[k])
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", k, err))
-			}
-			out[k] = e
+		if !Has(v) {
+			return v, nil
 		}
-		return out, errors.Join(errs...)
+		return e.text(v)
+	case map[string]any:
+		return e.object(v)
 	case []any:
 		out := make([]any, len(v))
 		var errs []error
-		for i, e := range v {
-			x, err := r.Resolve(e)
+		for i, item := range v {
+			x, err := e.value(item)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
 			}
@@ -59,109 +127,130 @@ func (r Refs) Resolve(v any) (any, error) {
 	}
 }
 
-// Text resolves the references inside one string.
-func (r Refs) Text(s string) (string, error) {
-	if !Has(s) {
+func (e *expansion) object(in map[string]any) (any, error) {
+	out := make(map[string]any, len(in))
+	extends := map[string]any{}
+	var errs []error
+	for _, k := range sortedKeys(in) {
+		replaced, err := e.key(k, in[k], extends)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if replaced || err != nil {
+			continue
+		}
+		v, err := e.value(in[k])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", Name(k), err))
+		}
+		out[k] = v
+	}
+	for k, v := range extends {
+		out[k] = v
+	}
+	return out, errors.Join(errs...)
+}
+
+// key puts the map that a key stands for into extends, when the key is a
+// reference over a map.
+func (e *expansion) key(k string, over any, extends map[string]any) (bool, error) {
+	if _, ok := over.(map[string]any); !ok || !Has(k) {
+		return false, nil
+	}
+	v, err := e.text(k)
+	if err != nil {
+		return false, err
+	}
+	text, ok := v.(string)
+	if !ok || text == k {
+		return false, nil
+	}
+	m := map[string]any{}
+	if yaml.Unmarshal([]byte(text), &m) != nil { // its error quotes the text
+		return false, fmt.Errorf("resolving %s: it stands for no YAML map", Name(k))
+	}
+	for key, value := range m {
+		extends[key] = value
+	}
+	return true, nil
+}
+
+// text resolves one string. What cannot be resolved yet gives nil and is noted
+// in missing.
+func (e *expansion) text(s string) (any, error) {
+	s, ready, err := e.inner(s)
+	if err != nil || !ready {
+		return nil, err
+	}
+	at := e.patterns.ref.FindStringSubmatchIndex(s)
+	if at == nil {
 		return s, nil
 	}
-	re := regexp.MustCompile(`(?:secret)?ref\+([^+:\s]*)://([^+\s]+)\+?`)
-	var errs []error
-	out := re.ReplaceAllStringFunc(s, func(ref string) string {
-		m := re.FindStringSubmatch(ref)
-		v, err := r.fetch(m[1], m[2])
+	if at[0] == 0 && at[1] == len(s) {
+		v, _, err := e.lookup(s[at[2]:at[3]])
+		return v, err
+	}
+	var out strings.Builder
+	for ; at != nil; at = e.patterns.ref.FindStringSubmatchIndex(s) {
+		v, found, err := e.lookup(s[at[2]:at[3]])
+		if err == nil && found && v == nil {
+			err = fmt.Errorf("resolving ref+%s: %w", Name(s[at[2]:at[3]]), errNull)
+		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("resolving ref+%s://%s: %w", m[1], withoutQuery(m[2]), err))
+			return nil, err
 		}
-		return v
-	})
-	if len(errs) > 0 {
-		return "", errors.Join(errs...)
+		fmt.Fprintf(&out, "%s%v", s[:at[0]], v)
+		s = s[at[1]:]
 	}
-	return out, nil
+	out.WriteString(s)
+	return out.String(), nil
 }
 
-func withoutQuery(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	return path
-}
-
-func (r Refs) fetch(scheme, rest string) (string, error) {
-	path, fragment, _ := strings.Cut(rest, "#")
-	path = withoutQuery(path)
-	switch scheme {
-	case "env":
-		v, ok := r.LookupEnv(path)
-		if !ok {
-			return "", fmt.Errorf("the environment variable %s is not set", path)
+// inner resolves the references that stand inside others, from the innermost
+// outwards; not ready: one of them is missing.
+func (e *expansion) inner(s string) (out string, ready bool, err error) {
+	for range maxRefDepth {
+		ref, start, end := e.nested(s)
+		if ref == "" {
+			return s, true, nil
 		}
-		return v, nil
-	case "envsubst":
-		return os.Expand(path, func(name string) string {
-			v, _ := r.LookupEnv(name)
-			return v
-		}), nil
-	case "echo":
-		return r.echo(path, fragment)
-	case "file":
-		return r.file(path, fragment)
-	default:
-		return "", fmt.Errorf("%w: scheme %q, known are echo, env, envsubst and file", ErrUnsupportedRef, scheme)
+		v, found, err := e.lookup(ref)
+		if err != nil || !found {
+			return "", false, err
+		}
+		switch v.(type) {
+		case nil, map[string]any, []any:
+			return "", false, fmt.Errorf("resolving ref+%s: it stands inside another reference, but for no scalar", Name(ref))
+		}
+		s = s[:start] + fmt.Sprint(v) + s[end:]
 	}
+	return "", false, fmt.Errorf("references stand inside each other deeper than %d times", maxRefDepth)
 }
 
-// echo gives its path; with a fragment, what is left of the path behind it, as
-// if the path were nested keys.
-func (r Refs) echo(path, fragment string) (string, error) {
-	keys := strings.Trim(fragment, "/")
-	if keys == "" {
-		return path, nil
+// nested finds the last reference that stands inside another one: nothing that
+// separates two references is between their beginnings.
+func (e *expansion) nested(s string) (ref string, start, end int) {
+	positions := e.patterns.prefix.FindAllStringIndex(s, -1)
+	for i := len(positions) - 1; i >= 1; i-- {
+		if strings.ContainsAny(s[positions[i-1][1]:positions[i][0]], " \n\r\t\",+") {
+			continue
+		}
+		start := positions[i][0]
+		if at := e.patterns.ref.FindStringSubmatchIndex(s[start:]); at != nil {
+			return s[start+at[2] : start+at[3]], start + at[0], start + at[1]
+		}
 	}
-	rest, ok := strings.CutPrefix(path, keys+"/")
+	return "", 0, 0
+}
+
+func (e *expansion) lookup(ref string) (v any, found bool, err error) {
+	f, ok := e.known[ref]
 	if !ok {
-		return "", fmt.Errorf("there is no key %q", keys)
+		e.missing[ref] = true
+		return nil, false, nil
 	}
-	return rest, nil
-}
-
-// maxRefFile bounds a file that a reference names.
-const maxRefFile = 8 << 20
-
-func (r Refs) file(path, fragment string) (string, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.Dir, path)
+	if f.Err != nil {
+		return nil, true, fmt.Errorf("resolving ref+%s: %w", Name(ref), f.Err)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.Size() > maxRefFile {
-		return "", fmt.Errorf("the file has more than %d bytes", maxRefFile)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	keys := strings.Trim(fragment, "/")
-	if keys == "" {
-		return string(text), nil
-	}
-	v, err := r.DecodeYAML(text)
-	if err != nil {
-		return "", err
-	}
-	for _, key := range strings.Split(keys, "/") {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return "", fmt.Errorf("there is no key %q", key)
-		}
-		if v, ok = m[key]; !ok {
-			return "", fmt.Errorf("there is no key %q", key)
-		}
-	}
-	switch v := v.(type) {
-	case map[string]any, []any:
-		return "", fmt.Errorf("the value of %q is no scalar", keys)
-	default:
-		return fmt.Sprint(v), nil
-	}
+	return f.Value, true, nil
 }

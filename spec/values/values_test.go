@@ -1,9 +1,6 @@
 package values
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,40 +78,6 @@ func errText(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-func TestRefs(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "s.txt"), []byte("text"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	refs := Refs{
-		Dir:        dir,
-		LookupEnv:  func(name string) (string, bool) { return "v-" + name, name != "UNSET" },
-		DecodeYAML: func([]byte) (any, error) { return m{"a": m{"b": 7}}, nil },
-	}
-	tests := []struct{ name, in, want, err string }{
-		{"plain text stays", "a+b", "a+b", ""},
-		{"a variable", "ref+env://NAME", "v-NAME", ""},
-		{"an echo", "ref+echo://foo/bar", "foo/bar", ""},
-		{"an echo with a key", "ref+echo://foo/bar/baz#/foo/bar", "baz", ""},
-		{"embedded references end at a plus", "x-ref+echo://a+-y-secretref+env://B+", "x-a-y-v-B", ""},
-		{"a file", "ref+file://s.txt", "text", ""},
-		{"a value of a file", "ref+file://s.txt#/a/b", "7", ""},
-		{"a missing variable names it", "ref+env://UNSET", "", "resolving ref+env://UNSET: the environment variable UNSET is not set"},
-		{"another back end is refused without its query", "ref+vault://p?token=t#/k", "", `resolving ref+vault://p: this kind of secret reference is not supported: scheme "vault", known are echo, env, envsubst and file`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := refs.Text(tt.in)
-			if got != tt.want || errText(err) != tt.err {
-				t.Errorf("got %q, error %q; want %q, error %q", got, errText(err), tt.want, tt.err)
-			}
-		})
-	}
-	if _, err := refs.Resolve(m{"l": []any{"ref+awssm://x"}}); !errors.Is(err, ErrUnsupportedRef) {
-		t.Errorf("a reference deep inside: error %v, want ErrUnsupportedRef", err)
-	}
 }
 
 func FuzzParseSet(f *testing.F) {

@@ -1,0 +1,120 @@
+package spec
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Masked is what stands in the place of a secret.
+const Masked = "(masked)"
+
+// minSecret is the length from which on a value is taken for a secret: shorter
+// ones are part of too many words.
+const minSecret = 4
+
+// Redactor knows the secrets that a run has met: what was decrypted, and what
+// references stood for. The zero value knows none. Safe for concurrent use.
+type Redactor struct {
+	mu       sync.Mutex
+	secrets  map[string]bool
+	replacer *strings.Replacer // nil: secrets came since it was made
+}
+
+// Redact replaces every known secret in a text by Masked, and what is usual to
+// make of one: base64, the text inside JSON, the text inside a URL, and the
+// lines of one with several.
+func (r *Redactor) Redact(text string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.secrets) == 0 {
+		return text
+	}
+	if r.replacer == nil {
+		r.replacer = r.build()
+	}
+	return r.replacer.Replace(text)
+}
+
+// build puts longer secrets first, because one may be part of another.
+func (r *Redactor) build() *strings.Replacer {
+	all := make([]string, 0, len(r.secrets))
+	for s := range r.secrets {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	pairs := make([]string, 0, 2*len(all))
+	for _, s := range all {
+		pairs = append(pairs, s, Masked)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// add takes every string and number of a tree for a secret; keys are none.
+func (r *Redactor) add(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, e := range v {
+			r.add(e)
+		}
+	case []any:
+		for _, e := range v {
+			r.add(e)
+		}
+	case string:
+		r.text(v)
+	case int:
+		r.text(strconv.Itoa(v))
+	case int64:
+		r.text(strconv.FormatInt(v, 10))
+	case uint64:
+		r.text(strconv.FormatUint(v, 10))
+	case float64:
+		r.text(strconv.FormatFloat(v, 'f', -1, 64))
+	}
+}
+
+func (r *Redactor) text(s string) {
+	trimmed := strings.TrimSpace(s)
+	switch strings.ToLower(trimmed) {
+	case "true", "false", "null", "none":
+		return
+	}
+	if len(trimmed) < minSecret {
+		return
+	}
+	forms := []string{trimmed, url.QueryEscape(trimmed), url.PathEscape(trimmed)}
+	for _, whole := range []string{s, trimmed} {
+		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(whole)))
+	}
+	if quoted, err := json.Marshal(trimmed); err == nil {
+		forms = append(forms, strings.Trim(string(quoted), `"`))
+	}
+	if strings.Contains(trimmed, "\n") {
+		for line := range strings.Lines(trimmed) {
+			line = strings.TrimSpace(line)
+			if len(line) >= minSecret && !strings.HasPrefix(line, "-----") { // the frame of a PEM block
+				forms = append(forms, line)
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.secrets == nil {
+		r.secrets = map[string]bool{}
+	}
+	for _, f := range forms {
+		if !r.secrets[f] {
+			r.secrets[f], r.replacer = true, nil
+		}
+	}
+}
