@@ -71,13 +71,17 @@ func (o *operation) install(ctx context.Context, want *state.Revision) error {
 // Upgrade makes want the next revision of r. have is what the caller decided
 // on: state.ErrStale tells that it moved. A newest record that is pending is marked as
 // failed first; one that failed is upgraded as helm upgrade --install does. A
-// failure, or a cancelled ctx, leaves a failed record.
+// failure, or a cancelled ctx, leaves a failed record. Where the release's
+// updateStrategy says so, what cannot be changed in place is installed anew.
 func (e *Engine) Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) (state.Trace, error) {
 	o, err := e.begin(ctx, r)
 	if err != nil {
 		return state.Trace{}, fmt.Errorf("upgrading %s: %w", r.ID, err)
 	}
 	err = o.run("upgrading", func() error { return o.upgrade(have, want) })
+	if reinstalls(r.Options, err) {
+		return e.reinstall(ctx, r, want, o.trace(), err)
+	}
 	return o.trace(), err
 }
 
@@ -120,7 +124,15 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 // with its history kept comes back this way. What is deployed already stays as
 // it is, and what had failed is put back without waiting for it, as failed as it
 // was. An operation that left no record changed no object, so nothing is done.
+// What was installed anew is uninstalled first: it cannot be changed back in
+// place either.
 func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
+	if left.Reinstalled {
+		gone, err := e.removeAndWait(ctx, r, left)
+		if left = left.Then(gone); err != nil {
+			return err
+		}
+	}
 	o, err := e.begin(ctx, r)
 	if err != nil {
 		return fmt.Errorf("rolling back %s: %w", r.ID, err)

@@ -84,15 +84,15 @@ func (o *operation) explainStatus(err error, status metav1.Status) error {
 }
 
 // isImmutable goes by the API's own constant for that message: the cause has no
-// type that is finer than "invalid value". StatefulSets say it with a forbidden
-// field instead.
+// type that is finer than "invalid value". StatefulSets, StorageClasses and some
+// more say it with a forbidden field instead.
 func isImmutable(status metav1.Status) bool {
 	if status.Reason != metav1.StatusReasonInvalid || status.Details == nil {
 		return false
 	}
 	return slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool {
 		return strings.HasSuffix(c.Message, apivalidation.FieldImmutableErrorMsg) ||
-			c.Type == metav1.CauseTypeForbidden && c.Field == "spec"
+			c.Type == metav1.CauseTypeForbidden && (c.Field == "spec" || strings.Contains(c.Message, "updates to "))
 	})
 }
 

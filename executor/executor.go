@@ -2,6 +2,13 @@
 // moment everything before it has ended well and a slot is free. When a step
 // fails it undoes what the run did, as far as the scope says, by running the
 // plan's own undo plan.
+//
+// A release with continueOnError that fails stops nothing but what comes after
+// it by a need, a CRD or a namespace; files that come later go on. When only
+// such releases failed, they alone are put back (with the scope group, their
+// group is), the run counts as failed, and never as fully undone. A failure of
+// any other release, or an interrupt, undoes them together with the rest. Source:
+// helmfile's pull request 2804, which leaves undoing to Helm.
 package executor
 
 import (
@@ -125,6 +132,7 @@ type Report struct {
 	Lost        []plan.Lost // what the undo could not put back
 	HookErrs    []error     // of lifecycle hooks outside any step
 	RecordErrs  []error     // kept history that could not be dropped: harmless leftovers
+	Tolerated   bool        // only releases with continueOnError failed: the rest of the run counts
 	Interrupted bool
 	UndoRan     bool
 	Started     time.Time
@@ -160,7 +168,7 @@ func (r Report) Count(o Outcome) int {
 // FullyUndone reports whether the run failed and everything that it touched is
 // back as it was.
 func (r Report) FullyUndone() bool {
-	if !r.UndoRan {
+	if !r.UndoRan || r.Tolerated {
 		return false
 	}
 	for _, x := range r.Results {
@@ -197,7 +205,8 @@ type Event struct {
 	Time    time.Time
 	Undo    bool // the step belongs to the undo plan
 	Step    plan.Step
-	Outcome Outcome // of EventFinished
+	Outcome Outcome     // of EventFinished
+	Left    state.Trace // of EventFinished
 	Because string
 	Err     error
 	Elapsed time.Duration

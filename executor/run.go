@@ -92,9 +92,13 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 	touched := ids(r.Results, func(x Result) bool {
 		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
 	})
-	back, lost := p.Undo(p.Touched(opts.Scope, touched, failed), traces(r.Results))
+	scope := opts.Scope
+	if r.Tolerated = tolerated(r); r.Tolerated && scope == plan.ScopePlan {
+		scope = plan.ScopeRelease
+	}
+	back, lost := p.Undo(p.Touched(scope, touched, failed), traces(r.Results))
 	if len(back.Steps) == 0 {
-		r.UndoRan = opts.Scope == plan.ScopePlan
+		r.UndoRan = scope == plan.ScopePlan
 		return r
 	}
 	undoCtx, cancel := UntilAbort(ctx, opts.Abort)
@@ -141,6 +145,13 @@ func dropNamespaces(ctx context.Context, results []Result, w Workers) []plan.Los
 		}
 	}
 	return lost
+}
+
+// tolerated reports whether nothing failed but releases with continueOnError.
+func tolerated(r Report) bool {
+	return !r.Interrupted && !slices.ContainsFunc(r.Results, func(x Result) bool {
+		return x.Outcome == OutcomeCancelled || x.Outcome == OutcomeFailed && !x.Step.Release.Options.ContinueOnError
+	})
 }
 
 func undoError(u Result) error {

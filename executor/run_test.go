@@ -429,6 +429,58 @@ func TestANamespaceStaysWithAReleaseThatStays(t *testing.T) {
 	})
 }
 
+func TestContinueOnError(t *testing.T) {
+	tests := []struct {
+		name, graph string
+		fail        []string
+		scope       plan.Scope
+		outcomes    string
+		code        string
+	}{
+		{"everything that does not need it goes on, and only it is put back", "~a\n~b\n~c: b\n~d: a\n=e: b\n~f: e", []string{"upgrade b"}, plan.ScopePlan,
+			"a done, b undone, c skipped, d done, e unchanged, f skipped", "failed"},
+		{"it alone: not fully undone, since the rest of the run stands", "~b", []string{"upgrade b"}, plan.ScopePlan, "b undone", "failed"},
+		{"the failure of another release undoes everything", "~a\n~b\n~d: a", []string{"upgrade b", "upgrade d"}, plan.ScopePlan,
+			"a undone, b undone, d undone", "undone"},
+		{"nothing is put back with the scope none", "~a\n~b", []string{"upgrade b"}, plan.ScopeNone, "a done, b failed", "failed"},
+		{"an undo that fails is told", "~a\n~b", []string{"upgrade b", "rollback b"}, plan.ScopePlan, "a done, b undo failed", "left"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				for _, x := range tt.fail {
+					f.fail[x] = true
+				}
+				p := build(t, f, tt.graph)
+				for i := range p.Steps {
+					p.Steps[i].Release.Options.ContinueOnError = p.Steps[i].Release.ID.Name == "b"
+				}
+				r := Run(t.Context(), p, workers(f), Options{Scope: tt.scope})
+				if got := outcomes(r); got != tt.outcomes || verdict(r) != tt.code {
+					t.Errorf("outcomes %q, verdict %s", got, verdict(r))
+				}
+			})
+		})
+	}
+}
+
+func TestLaterFilesGoOnPastAReleaseWithContinueOnError(t *testing.T) {
+	for tolerated, want := range map[bool]string{true: "b undone, c skipped, z done", false: "b undone, c skipped, z skipped"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet()
+			f.fail["upgrade b"] = true
+			p := build(t, f, "~b\n~c: b\n~z")
+			p.Steps[0].Release.Options.ContinueOnError = tolerated
+			gate, node := plan.Node{Gate: "file"}, func(i int) plan.Node { return plan.Node{Release: p.Steps[i].Release.ID} }
+			p.Edges = append(p.Edges, plan.Edge{From: node(0), To: gate}, plan.Edge{From: node(1), To: gate}, plan.Edge{From: gate, To: node(2)})
+			if got := outcomes(Run(t.Context(), p, workers(f), Options{})); got != want {
+				t.Errorf("tolerated %t: outcomes %q", tolerated, got)
+			}
+		})
+	}
+}
+
 // Random graphs, failures and limits: needs hold in every schedule, and after
 // an undo the fleet is as it was.
 func TestRandomRunsKeepOrderAndUndoCompletely(t *testing.T) {

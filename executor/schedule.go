@@ -32,7 +32,13 @@ type node struct {
 	step    int // index into plan.Steps; -1: a gate
 	next    []int
 	waiting int
-	because string // a step before this one that did not end well
+	blocked block
+}
+
+// block is why a node cannot run: a step before it did not end well.
+type block struct {
+	because   string // empty: nothing is in the way
+	tolerated bool   // that step has continueOnError: later files go on all the same
 }
 
 type finished struct {
@@ -105,16 +111,16 @@ func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 		i := s.ready[0]
 		n := s.nodes[i]
 		switch {
-		case n.because != "" || s.stopped:
+		case n.blocked.because != "" || s.stopped:
 			s.ready = s.ready[1:]
 			s.skip(i)
 		case n.step < 0:
 			s.ready = s.ready[1:]
-			s.release(i, "")
+			s.release(i, block{})
 		case !s.plan.Steps[n.step].Action.Writes():
 			s.ready = s.ready[1:]
 			s.results[n.step].Outcome = OutcomeUnchanged
-			s.release(i, "")
+			s.release(i, block{})
 		case s.running < s.opts.Concurrency:
 			s.ready = s.ready[1:]
 			s.begin(ctx, i, group)
@@ -131,7 +137,7 @@ func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 func (s *schedule) passFree() bool {
 	for j, i := range s.ready {
 		n := s.nodes[i]
-		if n.step < 0 || n.because != "" || !s.plan.Steps[n.step].Action.Writes() {
+		if n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() {
 			s.ready[0], s.ready[j] = s.ready[j], s.ready[0]
 			return true
 		}
@@ -158,19 +164,20 @@ func (s *schedule) finish(ctx context.Context, f finished) {
 	switch {
 	case f.err == nil:
 		r.Outcome = OutcomeDone
-		s.release(f.node, "")
+		s.release(f.node, block{})
 	case cancelled(ctx, f.err):
 		r.Outcome = OutcomeCancelled
-		s.release(f.node, name+" was cancelled")
+		s.release(f.node, block{because: name + " was cancelled"})
 	default:
 		r.Outcome = OutcomeFailed
-		if !s.opts.KeepGoing && !s.undo {
+		tolerated := r.Step.Release.Options.ContinueOnError
+		if !s.opts.KeepGoing && !tolerated && !s.undo {
 			s.stop(name + " failed")
 		}
-		s.release(f.node, name+" failed")
+		s.release(f.node, block{because: name + " failed", tolerated: tolerated})
 	}
 	s.opts.Observe(Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
-		Outcome: r.Outcome, Err: r.Err, Elapsed: r.Elapsed})
+		Outcome: r.Outcome, Left: r.Left, Err: r.Err, Elapsed: r.Elapsed})
 }
 
 // cancelled says whether an error is the interrupt's and not the step's own.
@@ -186,12 +193,17 @@ func (s *schedule) stop(because string) {
 
 // release lets the nodes after i go on. An undo goes on past a failure: one
 // release that cannot be put back must not keep the others from it.
-func (s *schedule) release(i int, because string) {
+func (s *schedule) release(i int, why block) {
 	for _, next := range s.nodes[i].next {
 		n := &s.nodes[next]
 		n.waiting--
-		if because != "" && n.because == "" && !s.undo {
-			n.because = because
+		passes := why.because == "" || s.undo || why.tolerated && n.step < 0
+		switch {
+		case passes:
+		case n.blocked.because == "":
+			n.blocked = why
+		default:
+			n.blocked.tolerated = n.blocked.tolerated && why.tolerated
 		}
 		if n.waiting == 0 {
 			s.ready = append(s.ready, next)
@@ -201,20 +213,20 @@ func (s *schedule) release(i int, because string) {
 
 func (s *schedule) skip(i int) {
 	n := s.nodes[i]
-	because := n.because
-	if because == "" {
-		because = s.because
+	why := n.blocked
+	if why.because == "" {
+		why.because = s.because
 	}
 	if n.step >= 0 {
 		r := &s.results[n.step]
 		if !r.Step.Action.Writes() {
 			r.Outcome = OutcomeUnchanged
-			because = n.because
+			why = n.blocked
 		} else {
-			r.Because = because
+			r.Because = why.because
 		}
 	}
-	s.release(i, because)
+	s.release(i, why)
 }
 
 func (s *schedule) tellSkipped() {

@@ -19,3 +19,17 @@ type Trace struct {
 
 // Changed reports whether there is anything to undo.
 func (t Trace) Changed() bool { return t.Began || t.Revision > 0 || t.Namespace != "" }
+
+// Then is what is left when another operation on the release follows.
+func (t Trace) Then(next Trace) Trace {
+	if next.Revision > 0 {
+		t.Revision, t.Status = next.Revision, next.Status
+	}
+	if next.Namespace != "" {
+		t.Namespace = next.Namespace
+	}
+	t.Began = t.Began || next.Began
+	t.Reinstalled = t.Reinstalled || next.Reinstalled
+	t.CRDs = append(t.CRDs[:len(t.CRDs):len(t.CRDs)], next.CRDs...)
+	return t
+}

@@ -186,13 +186,14 @@ type jsonResult struct {
 	Seconds   float64          `json:"seconds"`
 	Error     *jsonError       `json:"error,omitempty"`
 	UndoError *jsonError       `json:"undoError,omitempty"`
+	Reinstall bool             `json:"reinstalled,omitempty"`
 }
 
 func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
 	results := make([]jsonResult, 0, len(r.Results))
 	for _, x := range r.Results {
 		results = append(results, jsonResult{idOf(x.Step.Release.ID), x.Step.Action, x.Outcome, x.Because,
-			x.Elapsed.Seconds(), errorOf(x.Err), errorOf(x.Undo)})
+			x.Elapsed.Seconds(), errorOf(x.Err), errorOf(x.Undo), x.Left.Reinstalled})
 	}
 	lost := []string{}
 	for _, l := range r.Lost {

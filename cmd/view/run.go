@@ -55,7 +55,7 @@ func (h *human) Event(e executor.Event) {
 
 func (h *human) finished(e executor.Event) string {
 	name := h.names.name(e.Step.Release.ID)
-	_, done := verbs(e.Step.Action)
+	done := doneWord(e.Step.Action, e.Left)
 	switch e.Outcome {
 	case executor.OutcomeDone:
 		return fmt.Sprintf("%s %s %s %s\n", h.err.paint(green, "✓"), name, done, h.err.paint(dim, "("+elapsed(e.Elapsed)+")"))
@@ -138,12 +138,12 @@ func (h *human) leftovers(b *strings.Builder, r executor.Report) {
 
 func reportLine(r executor.Report) string {
 	counts := map[string]int{}
-	order := []string{"installed", "upgraded", "uninstalled", "unchanged", "failed", "cancelled", "undone", "not undone", "skipped"}
+	order := []string{"installed", "upgraded", "reinstalled", "uninstalled", "unchanged", "failed", "cancelled", "undone", "not undone", "skipped"}
 	for _, x := range r.Results {
 		word := string(x.Outcome)
 		switch x.Outcome {
 		case executor.OutcomeDone:
-			_, word = verbs(x.Step.Action)
+			word = doneWord(x.Step.Action, x.Left)
 		case executor.OutcomeUndoFailed:
 			word = "not undone"
 		case executor.OutcomeUnchanged, executor.OutcomeFailed, executor.OutcomeCancelled, executor.OutcomeSkipped, executor.OutcomeUndone:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // style is one way to stress text on a terminal.
@@ -79,6 +80,16 @@ func verbs(a plan.Action) (doing, done string) {
 	default:
 		return string(a), string(a)
 	}
+}
+
+// doneWord is the past form of what a step did, which may be more than its
+// action says.
+func doneWord(a plan.Action, left state.Trace) string {
+	if left.Reinstalled {
+		return "reinstalled"
+	}
+	_, done := verbs(a)
+	return done
 }
 
 func elapsed(d time.Duration) string {
