@@ -14,6 +14,13 @@
 // Configuration, chart and client. Shared are the connection, discovery and
 // mapper of state/cluster, which are made for it.
 //
+// Patches and transformers of a release are applied to what its chart renders,
+// hooks included, in one render and before a post-renderer. helmfile renders a
+// temporary chart twice, which loses notes, lookups and the release's revision.
+// What is patched comes from one file, templates/patched_resources.yaml, in the
+// order of kustomize, because releases that helmfile made look like that: so
+// nothing changes for who comes from there.
+//
 // Operations run to their end on a background context and are cancelled only
 // through their waits and between groups of objects. A cancelled operation
 // therefore leaves a failed record and no goroutine. Helm's own
@@ -30,6 +37,7 @@ import (
 	"helm.sh/helm/v4/pkg/kube"
 
 	"github.com/flotilla-sh/flotilla/engine/chart"
+	"github.com/flotilla-sh/flotilla/engine/kustomize"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state/cluster"
 )
@@ -38,6 +46,8 @@ import (
 type Charts interface {
 	Get(ctx context.Context, ref spec.Chart) (*chart.Chart, error)
 	Open(digest string) (*chart.Chart, error)
+	Derive(ctx context.Context, c *chart.Chart, ref spec.Chart, d chart.Derivation) (*chart.Chart, error)
+	Fetch(ctx context.Context, url string) (path string, err error)
 }
 
 var _ Charts = (*chart.Store)(nil)
@@ -67,6 +77,8 @@ type Options struct {
 type Engine struct {
 	opts Options
 	log  *slog.Logger
+
+	kustomize kustomize.Builder
 
 	mu       sync.Mutex
 	clusters map[string]*target

@@ -10,8 +10,6 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
-
-	"github.com/flotilla-sh/flotilla/spec"
 )
 
 // Severity is how bad a LintMessage is.
@@ -31,22 +29,24 @@ type LintMessage struct {
 	Text     string
 }
 
-// Lint checks the chart of r with values and the release's sets by Helm's rules.
-// What it finds is in the messages; an error means that it could not look.
-func (e *Engine) Lint(ctx context.Context, r spec.Release, values map[string]any) ([]LintMessage, error) {
-	messages, err := e.lint(ctx, r, values)
+// Lint checks the chart of a release with its values and sets by Helm's rules,
+// as it is before patches. What it finds is in the messages; an error means
+// that it could not look.
+func (e *Engine) Lint(ctx context.Context, in RenderInput) ([]LintMessage, error) {
+	messages, err := e.lint(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("linting %s: %w", r.ID, err)
+		return nil, fmt.Errorf("linting %s: %w", in.Release.ID, err)
 	}
 	return messages, nil
 }
 
-func (e *Engine) lint(ctx context.Context, r spec.Release, values map[string]any) ([]LintMessage, error) {
-	values, err := withSets(values, r.Set)
+func (e *Engine) lint(ctx context.Context, in RenderInput) ([]LintMessage, error) {
+	r := in.Release
+	values, err := withSets(in.Values, r.Set)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := e.opts.Charts.Get(ctx, r.Chart)
+	stored, err := e.chart(ctx, in, values)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
-	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -30,7 +30,8 @@ const sourceAnnotation = "postrenderer.helm.sh/postrender-filename"
 
 // postRender sends all documents, hooks included, as one stream through the
 // release's post-renderer, which is Helm 4's way by default.
-func postRender(ctx context.Context, options spec.Options, files map[string]string) (map[string]string, error) {
+func postRender(ctx context.Context, r spec.Release, files map[string]string) (map[string]string, error) {
+	options := r.Options
 	if options.PostRenderer == "" {
 		return files, nil
 	}
@@ -38,7 +39,7 @@ func postRender(ctx context.Context, options spec.Options, files map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	out, err := runPostRenderer(ctx, options, in)
+	out, err := runPostRenderer(ctx, r, in)
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrPostRenderer, options.PostRenderer, err)
 	}
@@ -52,20 +53,11 @@ func postRender(ctx context.Context, options spec.Options, files map[string]stri
 func merge(files map[string]string) (string, error) {
 	var all []*kyaml.RNode
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if strings.HasPrefix(path.Base(name), "_") {
+		if isPartial(name) {
 			continue
 		}
-		docs := releaseutil.SplitManifests(files[name])
-		keys := slices.Collect(maps.Keys(docs))
-		slices.SortFunc(keys, func(a, b string) int {
-			order := releaseutil.BySplitManifestsOrder{a, b}
-			if order.Less(0, 1) {
-				return -1
-			}
-			return 1
-		})
-		for _, key := range keys {
-			nodes, err := kio.ParseAll(docs[key])
+		for _, doc := range documentsOf(files[name]) {
+			nodes, err := kio.ParseAll(doc)
 			if err != nil {
 				return "", fmt.Errorf("parsing %s: %w", name, err)
 			}
@@ -78,6 +70,24 @@ func merge(files map[string]string) (string, error) {
 		}
 	}
 	return kio.StringAll(all)
+}
+
+// documentsOf takes a rendered file apart as Helm does, in order.
+func documentsOf(text string) []string {
+	docs := releaseutil.SplitManifests(text)
+	keys := slices.Collect(maps.Keys(docs))
+	slices.SortFunc(keys, func(a, b string) int {
+		order := releaseutil.BySplitManifestsOrder{a, b}
+		if order.Less(0, 1) {
+			return -1
+		}
+		return 1
+	})
+	out := make([]string, 0, len(keys))
+	for _, key := range keys {
+		out = append(out, docs[key])
+	}
+	return out
 }
 
 // split gives each document back to the file that it came from. New documents
@@ -108,23 +118,42 @@ func split(stream string) (map[string]string, error) {
 }
 
 // runPostRenderer starts a Helm 4 plugin of that name or, as Helm 3 did, an
-// executable. A path is always an executable.
-func runPostRenderer(ctx context.Context, options spec.Options, in string) (string, error) {
-	name, args := options.PostRenderer, options.PostRendererArgs
-	if !strings.ContainsAny(name, `/\`) {
-		plugin, err := postrenderer.NewPostRendererPlugin(cli.New(), name, args...)
+// executable, whose relative path starts at the folder of the state file. The
+// path of a shell script names the plugin that took its place with Helm 4, as
+// in helmfile (appendPostRenderFlags), and the script where there is no such
+// plugin.
+func runPostRenderer(ctx context.Context, r spec.Release, in string) (string, error) {
+	name, args := r.Options.PostRenderer, r.Options.PostRendererArgs
+	isPath := strings.ContainsAny(name, `/\`)
+	plugin := name
+	if ext := filepath.Ext(name); ext == ".sh" || ext == ".bash" {
+		plugin = strings.TrimSuffix(filepath.Base(name), ext)
+	}
+	var noPlugin error
+	if !isPath || plugin != name {
+		found, err := postrenderer.NewPostRendererPlugin(cli.New(), plugin, args...)
 		if err == nil {
-			out, err := plugin.Run(bytes.NewBufferString(in))
+			out, err := found.Run(bytes.NewBufferString(in))
 			if err != nil {
 				return "", err
 			}
 			return out.String(), nil
 		}
-		if _, lookErr := exec.LookPath(name); lookErr != nil {
-			return "", fmt.Errorf("neither a plugin (%w) nor a program: %w", err, lookErr)
-		}
+		noPlugin = err
 	}
-	return runProgram(ctx, exec.CommandContext(ctx, name, args...), in)
+	if isPath && !filepath.IsAbs(name) {
+		name = filepath.Join(r.Chart.Dir, name)
+	}
+	program, err := exec.LookPath(name)
+	switch {
+	case err != nil && noPlugin != nil:
+		return "", fmt.Errorf("neither a plugin (%w) nor a program: %w", noPlugin, err)
+	case err != nil:
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = r.Chart.Dir
+	return runProgram(ctx, cmd, in)
 }
 
 func runProgram(ctx context.Context, cmd *exec.Cmd, in string) (string, error) {

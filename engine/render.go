@@ -44,6 +44,15 @@ type RenderInput struct {
 	// IncludeCRDs puts the files of crds/ in front of the stream, to be shown
 	// and not to be installed: Install brings CRDs by itself.
 	IncludeCRDs bool
+
+	// Patches are those of the release, loaded.
+	Patches spec.Patches
+	// Namespace is the one that the state file says, which objects of a folder
+	// of manifests get; empty: those without one keep none.
+	Namespace string
+	// Template renders a template that lies in a folder of manifests; nil: a
+	// folder with templates is an error.
+	Template func(ctx context.Context, dir, file string) ([]byte, error)
 }
 
 // Render gives the revision that Install or Upgrade is then asked to make. Its
@@ -63,7 +72,7 @@ func (e *Engine) render(ctx context.Context, in RenderInput) (*state.Revision, e
 	if err != nil {
 		return nil, err
 	}
-	stored, err := e.opts.Charts.Get(ctx, r.Chart)
+	stored, err := e.chart(ctx, in, values)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +99,14 @@ func (e *Engine) render(ctx context.Context, in RenderInput) (*state.Revision, e
 		Labels: recordLabels(in),
 		Notes:  takeNotes(files, loaded.Name()),
 	}
-	if files, err = postRender(ctx, r.Options, files); err != nil {
-		return nil, err
-	}
 	for _, crd := range loaded.CRDObjects() {
 		rev.CRDs = append(rev.CRDs, state.CRDFile{Path: crd.Filename, Data: crd.File.Data})
+	}
+	if files, rev.CRDs, err = e.customize(ctx, in, customizable{chart: loaded.Name(), files: files, crds: rev.CRDs}); err != nil {
+		return nil, err
+	}
+	if files, err = postRender(ctx, r, files); err != nil {
+		return nil, err
 	}
 	return rev, assemble(rev, files, in.IncludeCRDs)
 }

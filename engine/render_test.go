@@ -345,7 +345,7 @@ func TestRenderIsSafeInParallel(t *testing.T) {
 
 func TestLintTellsWhatHelmLintTells(t *testing.T) {
 	dir := writeChart(t, map[string]string{"templates/a.yaml": configMap + "  a: {{ .Values.a.b }}\n", "values.yaml": "{}\n"})
-	messages, err := offline(t).Lint(context.Background(), releaseOf(dir, "one"), nil)
+	messages, err := offline(t).Lint(context.Background(), RenderInput{Release: releaseOf(dir, "one")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestLintTellsWhatHelmLintTells(t *testing.T) {
 	if bySeverity[SeverityError] == 0 || bySeverity[SeverityInfo] == 0 {
 		t.Errorf("messages are %v: want the template's error and the missing icon", messages)
 	}
-	fine, err := offline(t).Lint(context.Background(), releaseOf(dir, "one"), map[string]any{"a": map[string]any{"b": "c"}})
+	fine, err := offline(t).Lint(context.Background(), RenderInput{Release: releaseOf(dir, "one"), Values: map[string]any{"a": map[string]any{"b": "c"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,5 +51,9 @@ func (t *tools) lint(ctx context.Context, f *fleet, r spec.Release) ([]engine.Li
 	if err != nil {
 		return nil, err
 	}
-	return t.engine.Lint(ctx, r, values)
+	in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
+	if err != nil {
+		return nil, err
+	}
+	return t.engine.Lint(ctx, in)
 }

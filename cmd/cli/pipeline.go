@@ -86,6 +86,9 @@ func (t *tools) render(ctx context.Context, f *fleet, in engine.RenderInput) (*s
 		return nil, err
 	}
 	in.Values = values
+	if in, err = f.customized(ctx, in); err != nil {
+		return nil, err
+	}
 	if in.Offline && in.Release.ID.Namespace == "" {
 		in.Release.ID.Namespace = t.namespace(in.Release.ID.Context)
 	}

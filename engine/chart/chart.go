@@ -27,6 +27,12 @@ type Chart struct {
 	Digest     string // sha256:... over path and content of every file
 	Origin     string // where it came from, without credentials, for people
 
+	// Folder is set where there is no chart but an absolute folder of manifests
+	// or a kustomization: a release makes a chart of it with Derive. Until then
+	// it has no version, digest or files.
+	Folder  string
+	Fetched bool // Folder came from the network
+
 	files  []*archive.BufferedFile // sorted by path, without times
 	parsed *chartv2.Chart          // never handed out, only cloned
 }
@@ -54,12 +60,18 @@ func newChart(files []*archive.BufferedFile, origin string) (*Chart, error) {
 // it works with. Only the bytes of files are shared: they must not be written
 // to.
 func (c *Chart) Load() (*chartv2.Chart, error) {
+	if c.Folder != "" {
+		return nil, c.noChart()
+	}
 	return clone(c.parsed), nil
 }
 
 // Archive packs the chart, dependencies included, as a .tgz that Helm and
 // Store.Import read. Equal charts give equal bytes.
 func (c *Chart) Archive() ([]byte, error) {
+	if c.Folder != "" {
+		return nil, c.noChart()
+	}
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)
 	pack := tar.NewWriter(zip)
@@ -79,6 +91,10 @@ func (c *Chart) Archive() ([]byte, error) {
 		return nil, fmt.Errorf("packing chart %s: %w", c.Name, err)
 	}
 	return out.Bytes(), nil
+}
+
+func (c *Chart) noChart() error {
+	return fail(ErrInvalid, "%s is a folder of manifests and no chart: it has no Chart.yaml", c.Origin)
 }
 
 // sorted copies files without their times: the digest and what is stored in a

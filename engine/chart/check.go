@@ -22,6 +22,7 @@ func (s *Store) Check(ctx context.Context, r spec.Repository) (charts int, err e
 		all, err := s.index(ctx, e)
 		return len(all), err
 	}
+	e.plainHTTP = e.plainHTTP || s.opts.PlainHTTP
 	client, err := s.login(ctx, e)
 	if err != nil {
 		return 0, err

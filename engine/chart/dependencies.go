@@ -227,6 +227,9 @@ func (s *Store) dependency(ctx context.Context, c content, n need, above []sourc
 	if err != nil {
 		return nil, err
 	}
+	if found.bare {
+		return nil, fail(ErrInvalid, "the folder %s is no chart: it has no Chart.yaml", src)
+	}
 	head, err := readHead(found)
 	if err != nil {
 		return nil, err

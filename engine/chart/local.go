@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	"helm.sh/helm/v4/pkg/ignore"
@@ -29,6 +30,9 @@ func (s *Store) local(ctx context.Context, src source) (content, error) {
 	case src.verify:
 		return content{}, fail(ErrProvenance, "chart %s is a folder, and only packaged charts can be verified: package and sign it, or set verify: false", src.path)
 	}
+	if bare, err := isBare(src.path); err != nil || bare {
+		return content{src: src, dir: src.path, bare: true}, err
+	}
 	files, err := s.folders.do(ctx, src.path, func(ctx context.Context) ([]*archive.BufferedFile, error) {
 		return readFolder(ctx, src.path)
 	})
@@ -37,6 +41,39 @@ func (s *Store) local(ctx context.Context, src source) (content, error) {
 	}
 	return content{src: src, files: files, dir: src.path}, nil
 }
+
+// isBare reports whether a folder is no chart but holds manifests, at any
+// depth, as helmfile looks for them.
+func isBare(path string) (bool, error) {
+	if _, err := os.Stat(filepath.Join(path, "Chart.yaml")); !errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	bare := false
+	err := fs.WalkDir(os.DirFS(path), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !e.IsDir() && (IsManifest(name) || IsTemplate(name) || e.Name() == "Kustomization") {
+			bare = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("reading chart: %w", err)
+	}
+	return bare, nil
+}
+
+// IsManifest reports whether a file of a folder without Chart.yaml becomes a
+// template of the chart that is made of it.
+func IsManifest(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// IsTemplate reports whether a file of such a folder is rendered to one without
+// its extension first.
+func IsTemplate(name string) bool { return strings.HasSuffix(name, ".gotmpl") }
 
 func (s *Store) localArchive(src source) (content, error) {
 	f, err := os.Open(src.path)
@@ -75,7 +112,8 @@ type folder struct {
 	root   *os.Root
 	path   string
 	rules  *ignore.Rules
-	budget int64 // bytes that may still be read
+	budget int64                  // bytes that may still be read
+	only   func(name string) bool // nil: every file
 	files  []*archive.BufferedFile
 }
 
@@ -99,6 +137,30 @@ func readFolder(ctx context.Context, path string) ([]*archive.BufferedFile, erro
 		return nil, err
 	}
 	return f.files, nil
+}
+
+// Manifests reads the manifests and templates of Folder, by path. Entries of
+// Folder whose names begin with a dot are left out, as Helm leaves them out of
+// templates/. It is empty for what is a chart.
+func (c *Chart) Manifests(ctx context.Context) (map[string][]byte, error) {
+	if c.Folder == "" {
+		return nil, nil
+	}
+	root, err := os.OpenRoot(c.Folder)
+	if err != nil {
+		return nil, fmt.Errorf("reading chart: %w", err)
+	}
+	defer root.Close()
+	f := &folder{root: root, path: c.Folder, rules: ignore.Empty(), budget: archive.MaxDecompressedChartSize}
+	f.only = func(name string) bool { return name[0] != '.' && (IsManifest(name) || IsTemplate(name)) }
+	if err := f.walk(ctx, ".", nil); err != nil {
+		return nil, err
+	}
+	out := make(map[string][]byte, len(f.files))
+	for _, file := range f.files {
+		out[file.Name] = file.Data
+	}
+	return out, nil
 }
 
 // walk adds what is below dir. above holds the folders on the way, to notice a
@@ -138,6 +200,8 @@ func (f *folder) entry(ctx context.Context, name string, above []fs.FileInfo) er
 		return nil
 	case info.IsDir():
 		return f.walk(ctx, name, above)
+	case f.only != nil && !f.only(name):
+		return nil
 	case !info.Mode().IsRegular():
 		return fail(ErrInvalid, "reading %s: it is not a regular file, ignore it in .helmignore", filepath.Join(f.path, name))
 	default:

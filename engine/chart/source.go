@@ -71,6 +71,8 @@ type content struct {
 	src   source
 	files []*archive.BufferedFile
 	dir   string // its folder, where file:// dependencies start; empty: it was packaged
+	bare  bool   // dir holds manifests and no chart; files is empty
+	web   bool   // dir was fetched
 }
 
 // locate understands a reference. The order is Helm's: a path that exists wins
@@ -216,6 +218,9 @@ func (s *Store) locateRegistry(src source, ref spec.Chart, name string) (source,
 	if src.version = version; version == "" {
 		src.version = tag
 	}
+	if version == "latest" {
+		return source{}, fail(ErrNotFound, "chart oci://%s: the version for OCI charts should be semver compliant, the latest tag is not supported: leave version out for the newest release", name)
+	}
 	src.kind, src.name = fromRegistry, strings.TrimSuffix(name, "/")
 	repo := s.registryOf(src.name)
 	if ref.Repository != nil && ref.Repository.OCI {
@@ -224,6 +229,7 @@ func (s *Store) locateRegistry(src source, ref spec.Chart, name string) (source,
 	if repo.URL == "" {
 		repo.URL, _, _ = strings.Cut(src.name, "/")
 	}
+	repo.PlainHTTP = repo.PlainHTTP || s.opts.PlainHTTP
 	return src.at(repo, ref)
 }
 
@@ -287,6 +293,7 @@ func (s *Store) fetch(ctx context.Context, src source) (content, error) {
 		return content{}, err
 	}
 	c, err := s.local(ctx, at)
+	c.web = true
 	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		return content{}, failFor(ErrNotFound, err, "chart %s", src)
 	}

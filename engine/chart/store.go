@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -41,6 +42,7 @@ type Options struct {
 	WrapTransport    func(http.RoundTripper) http.RoundTripper
 	Freshness        Freshness
 	SkipDeps         bool // take the charts/ of every chart as it is
+	PlainHTTP        bool // speak http to every OCI registry, as Helm's --plain-http
 }
 
 // Store finds charts and keeps them by digest. It is safe for concurrent use;
@@ -83,8 +85,9 @@ func NewStore(opts Options) *Store {
 }
 
 // Get finds the chart that ref names, downloads and verifies it where needed,
-// and builds in the dependencies that its charts/ folder lacks. Errors are of
-// the kinds of this package.
+// and builds in the dependencies that its charts/ folder lacks. A folder of
+// manifests gives a Chart of which only Name and Folder are known. Errors are
+// of the kinds of this package.
 func (s *Store) Get(ctx context.Context, ref spec.Chart) (*Chart, error) {
 	src, err := s.locate(ref)
 	if err != nil {
@@ -94,6 +97,9 @@ func (s *Store) Get(ctx context.Context, ref spec.Chart) (*Chart, error) {
 		c, err := s.read(ctx, src)
 		if err != nil {
 			return nil, err
+		}
+		if c.bare {
+			return &Chart{Name: filepath.Base(c.dir), Origin: src.String(), Folder: c.dir, Fetched: c.web}, nil
 		}
 		files, err := s.build(ctx, c, nil)
 		if err != nil {

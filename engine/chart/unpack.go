@@ -17,6 +17,9 @@ var ErrOccupied = errors.New("there is something already")
 // made. Nothing outside of it is written whatever the chart contains, and no
 // file that exists is touched: a folder NAME that is there is ErrOccupied.
 func (c *Chart) WriteTo(dir string) (string, error) {
+	if c.Folder != "" {
+		return "", c.noChart()
+	}
 	if !filepath.IsLocal(c.Name) || filepath.Base(c.Name) != c.Name {
 		return "", fail(ErrInvalid, "chart %q of %s cannot be unpacked: its name is no folder name", c.Name, c.Origin)
 	}

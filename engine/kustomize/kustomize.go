@@ -20,9 +20,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/resource"
@@ -138,6 +142,49 @@ type Overlay struct {
 	NamePrefix string        `json:"namePrefix,omitempty"`
 	NameSuffix string        `json:"nameSuffix,omitempty"`
 	Namespace  string        `json:"namespace,omitempty"`
+
+	SortOptions *types.SortOptions `json:"sortOptions,omitempty"`
+}
+
+// OverlayOf reads the keys of an Overlay in the values of a release; other keys
+// are not looked at. Source: KustomizeOpts of github.com/helmfile/chartify.
+func OverlayOf(values map[string]any) (Overlay, error) {
+	var out Overlay
+	text := func(m map[string]any, key string) string {
+		if m[key] == nil {
+			return ""
+		}
+		return fmt.Sprint(m[key])
+	}
+	out.NamePrefix, out.NameSuffix, out.Namespace = text(values, "namePrefix"), text(values, "nameSuffix"), text(values, "namespace")
+	if sort, ok := values["sortOptions"].(map[string]any); ok {
+		out.SortOptions = &types.SortOptions{Order: types.SortOrder(text(sort, "order"))}
+	}
+	if values["images"] == nil {
+		return out, nil
+	}
+	images, ok := values["images"].([]any)
+	if !ok {
+		return out, fmt.Errorf("%w: the value images must be a list of images, it is a %T", ErrBuild, values["images"])
+	}
+	for i, e := range images {
+		image, ok := e.(map[string]any)
+		if !ok || text(image, "name") == "" {
+			return out, fmt.Errorf("%w: the value images[%d] must be a map with name and newName, newTag or digest", ErrBuild, i)
+		}
+		out.Images = append(out.Images, types.Image{
+			Name: text(image, "name"), NewName: text(image, "newName"), NewTag: text(image, "newTag"), Digest: text(image, "digest"),
+		})
+	}
+	return out, nil
+}
+
+// IsKustomization reports whether a folder is one.
+func IsKustomization(dir string) bool {
+	return slices.ContainsFunc(konfig.RecognizedKustomizationFileNames(), func(name string) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && !info.IsDir()
+	})
 }
 
 // Build gives the documents of a kustomization as one stream.
