@@ -50,6 +50,8 @@ type LoadOptions struct {
 	// to them; nil: the helper does. Both must be safe for concurrent use.
 	Secrets     SecretHelper
 	ClusterData func(ctx context.Context, from ClusterObject) (map[string]string, error)
+
+	Redactor *Redactor // gets to know every secret that is met; nil: one of its own
 }
 
 // HelmOptions stand between the helmDefaults of a file and a release's own
@@ -94,6 +96,9 @@ func (o LoadOptions) withDefaults() (LoadOptions, error) {
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
+	}
+	if o.Redactor == nil {
+		o.Redactor = &Redactor{}
 	}
 	if o.Stdin == nil {
 		o.Stdin = os.Stdin

@@ -202,7 +202,7 @@ func (s *Spec) Redactor() *Redactor {
 	if s.loaded == nil {
 		return &Redactor{}
 	}
-	return &s.loaded.loader.secrets.met
+	return s.loaded.loader.secrets.met
 }
 
 // SetOf gives Release.Set with its secret references resolved, which loading

@@ -32,7 +32,7 @@ const maxPlugins = 8
 // secretStore is what one Load knows of secrets. Safe for concurrent use.
 type secretStore struct {
 	opts   LoadOptions
-	met    Redactor
+	met    *Redactor
 	plugin func() *secret.Plugin
 	slots  chan struct{}
 
@@ -43,6 +43,7 @@ type secretStore struct {
 func newSecretStore(opts LoadOptions) *secretStore {
 	return &secretStore{
 		opts:   opts,
+		met:    opts.Redactor,
 		plugin: sync.OnceValue(func() *secret.Plugin { return secret.FindPlugin(opts.LookupEnv) }),
 		slots:  make(chan struct{}, maxPlugins),
 	}

@@ -38,6 +38,10 @@ type Options struct {
 	ShowSecrets bool
 	NoHooks     bool
 	Namespace   string // of the release: fills in for objects that name none
+
+	// Redact replaces the secrets of this run in a text by spec.Masked, in
+	// objects of all kinds. ShowSecrets switches it off. Nil: it knows none.
+	Redact func(text string) string
 }
 
 // Revisions lists the objects that differ between two revisions, ordered by

@@ -3,6 +3,7 @@ package diff
 import (
 	"encoding/base64"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -111,14 +112,24 @@ func text(o object, key string) string {
 
 // texts prints both sides as canonical YAML, masked unless opts says otherwise.
 func texts(before, after object, opts Options) (b, a string, err error) {
+	shownBefore, shownAfter := before, after
 	if !opts.ShowSecrets {
 		before, after = mask(before, after)
+		shownBefore, shownAfter = before, after
+		if opts.Redact != nil {
+			shownBefore, shownAfter = redactBoth(before, after, opts.Redact)
+		}
 	}
-	if b, err = canonical(before); err != nil {
+	if b, err = canonical(shownBefore); err != nil {
 		return "", "", err
 	}
-	a, err = canonical(after)
-	return b, a, err
+	if a, err = canonical(shownAfter); err != nil {
+		return "", "", err
+	}
+	if b == a && opts.Redact != nil && !reflect.DeepEqual(before, after) {
+		a += "# a masked value differs\n" // what is masked must not hide that there is a change
+	}
+	return b, a, nil
 }
 
 func canonical(o object) (string, error) {
