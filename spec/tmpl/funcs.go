@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
@@ -29,6 +30,9 @@ var ErrDisabled = errors.New("this function is disabled")
 func (r *Renderer) sprig() template.FuncMap {
 	funcs := sprig.TxtFuncMap()
 	funcs["sprigGet"] = funcs["get"]
+	if derive, ok := funcs["derivePassword"].(func(uint32, string, string, string, string) string); ok {
+		funcs["derivePassword"] = r.remembering(derive)
+	}
 	getenv := func(name string) string {
 		v, _ := r.opts.LookupEnv(name)
 		return v
@@ -36,6 +40,24 @@ func (r *Renderer) sprig() template.FuncMap {
 	funcs["env"] = getenv
 	funcs["expandenv"] = func(s string) string { return os.Expand(s, getenv) }
 	return funcs
+}
+
+// derivation is what a derived password depends on.
+type derivation struct {
+	counter                    uint32
+	kind, password, user, site string
+}
+
+// remembering gives derivePassword a memory for the life of the Renderer. It is
+// slow on purpose (scrypt, 0.1 s and more), its result depends on nothing but
+// its arguments, and every nested file that takes the same base asks again.
+func (r *Renderer) remembering(derive func(uint32, string, string, string, string) string) any {
+	return func(counter uint32, kind, password, user, site string) string {
+		once, _ := r.derived.LoadOrStore(derivation{counter, kind, password, user, site}, sync.OnceValue(func() string {
+			return derive(counter, kind, password, user, site)
+		}))
+		return once.(func() string)()
+	}
 }
 
 // funcs gives the functions of helmfile, bound to one run.

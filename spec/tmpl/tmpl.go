@@ -47,6 +47,8 @@ type Renderer struct {
 
 	mu   sync.Mutex
 	dirs map[string]*folder
+
+	derived sync.Map // derivation to func() string
 }
 
 // folder is a base template with the partials of one folder.

@@ -3,6 +3,7 @@ package tmpl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,5 +141,34 @@ func TestErrorsHavePlaces(t *testing.T) {
 				t.Errorf("error %v, want it at %s:%d", err, tt.want, tt.line)
 			}
 		})
+	}
+}
+
+// TestDerivePasswordIsComputedOnce: the memory must not change what sprig
+// gives, and must tell calls apart that differ in one argument.
+func TestDerivePasswordIsComputedOnce(t *testing.T) {
+	calls := 0
+	r := New(Options{})
+	derive := r.remembering(func(counter uint32, kind, password, user, site string) string {
+		calls++
+		return fmt.Sprint(counter, kind, password, user, site)
+	}).(func(uint32, string, string, string, string) string)
+	for range 2 {
+		for _, want := range []string{"1 a b c d", "2 a b c d"} {
+			var n uint32
+			if _, err := fmt.Sscan(want, &n); err != nil {
+				t.Fatal(err)
+			}
+			if got := derive(n, "a", "b", "c", "d"); got != fmt.Sprint(n, "a", "b", "c", "d") {
+				t.Errorf("got %q", got)
+			}
+		}
+	}
+	if calls != 2 {
+		t.Errorf("computed %d times, want 2", calls)
+	}
+	got, err := r.String(t.Context(), Template{File: "f", Text: []byte(`{{ derivePassword 1 "long" "secret" "user" "example.com" }}`)}, nil)
+	if want := "ZedaFaxcZaso9*"; err != nil || got != want {
+		t.Errorf("got %q, %v, want sprig's %q", got, err, want)
 	}
 }
