@@ -76,6 +76,9 @@ func Run(ctx context.Context, args []string, env Env) int {
 	if exited >= 0 {
 		return exited
 	}
+	secrets := newSecrets(env)
+	defer secrets.close()
+	env.Streams = secrets.mask(env.Streams)
 	v, verr := g.view(env)
 	if err := errors.Join(usage(err), usage(verr)); err != nil {
 		if v == nil {
@@ -84,7 +87,8 @@ func Run(ctx context.Context, args []string, env Env) int {
 		v.Error(err)
 		return exitUsage
 	}
-	session := &session{globals: &g.Globals, env: env, view: v, parser: parser, command: command.Command()}
+	session := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), secrets: secrets}
+	session.clusters = session.clustersOnce()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(session)
 	if untold := withoutTold(err); untold != nil {

@@ -51,6 +51,9 @@ func (t *tools) lint(ctx context.Context, f *fleet, r spec.Release) ([]engine.Li
 	if err != nil {
 		return nil, err
 	}
+	if r, err = f.withSets(ctx, r); err != nil {
+		return nil, err
+	}
 	in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
 	if err != nil {
 		return nil, err

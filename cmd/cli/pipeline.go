@@ -85,6 +85,9 @@ func (t *tools) render(ctx context.Context, f *fleet, in engine.RenderInput) (*s
 	if err != nil {
 		return nil, err
 	}
+	if in.Release, err = f.withSets(ctx, in.Release); err != nil {
+		return nil, err
+	}
 	in.Values = values
 	if in, err = f.customized(ctx, in); err != nil {
 		return nil, err
@@ -116,6 +119,7 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 			return nil, err
 		}
 	}
+	policy.Diff.Redact = s.secrets.met.Redact
 	return plan.Build(plan.Input{
 		Releases: f.releases,
 		Files:    f.spec.Files,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
 // session is one run of one command: what was asked, and where to print.
@@ -20,6 +21,9 @@ type session struct {
 	view    view.View
 	parser  *kong.Kong
 	command string // name of the command that runs
+
+	secrets  *secrets
+	clusters func() *cluster.Clusters // the same ones at every call
 }
 
 // overlay is what a command's own flags put on top of every release.
@@ -96,7 +100,7 @@ func (n needsFlags) policy() spec.NeedsPolicy {
 
 func (s *session) loadOptions(over overlay) spec.LoadOptions {
 	g := s.globals
-	return spec.LoadOptions{
+	return s.secrets.options(spec.LoadOptions{
 		Environment:          g.Environment,
 		Namespace:            g.Namespace,
 		KubeContext:          g.KubeContext,
@@ -113,7 +117,7 @@ func (s *session) loadOptions(over overlay) spec.LoadOptions {
 		CacheDir:             s.cacheDir("sources"),
 		LookupEnv:            s.env.Lookup,
 		Warn:                 s.view.Warn,
-	}
+	}, s.clusters)
 }
 
 // cacheDir follows the XDG rules, as Helm does.

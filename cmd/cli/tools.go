@@ -27,12 +27,7 @@ type tools struct {
 
 func (s *session) tools(f *fleet) *tools {
 	driver, _ := s.env.Lookup("HELM_DRIVER")
-	clusters := cluster.New(cluster.Options{
-		Kubeconfig: s.globals.Kubeconfig,
-		UserAgent:  "flotilla/" + s.env.Version.Flotilla,
-		Driver:     driver,
-		Warn:       func(context, text string) { s.log().Warn(text, "context", context) },
-	})
+	clusters := s.clusters()
 	fetcher := source.New(source.Options{CacheDir: s.cacheDir("sources"), LookupEnv: s.env.Lookup})
 	charts := chart.NewStore(chart.Options{
 		CacheDir:     s.cacheDir("charts"),

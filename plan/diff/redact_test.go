@@ -46,7 +46,7 @@ func TestSecretsOfTheRunAreMaskedInEveryKind(t *testing.T) {
 		{"a change that the mask would hide is still one", head + "data: {a: 1234567}\n", head + "data: {a: '1234567'}\n", hide("1234567"),
 			"change ConfigMap/hunter2 hook=false\n@\n   name: hunter2\n+# a masked value differs\n"},
 		{"elements with names are compared by name", env("A=hunter1", "LEVEL=info"), env("LEVEL=debug", "A=hunter2"), hide("hunter2"),
-			"change Pod/p hook=false\n@\n   - env:\n-    - name: A\n-      value: (masked, old)\n     - name: LEVEL\n-      value: info\n+      value: debug\n+    - name: A\n+      value: (masked, new)\n     name: c\n@\n"},
+			"change Pod/p hook=false\n@\n   - env:\n-    - name: A\n-      value: (masked, old)\n     - name: LEVEL\n-      value: info\n+      value: debug\n+    - name: A\n+      value: (masked, new)\n     name: c\n"},
 		{"--show-secrets shows all", "", head + "data: {a: hunter2}\n", Options{ShowSecrets: true, Redact: hide("hunter2").Redact},
 			"add ConfigMap/hunter2 hook=false\n+apiVersion: v1\n+data:\n+  a: hunter2\n+kind: ConfigMap\n+metadata:\n+  name: hunter2\n"},
 		{"a run without secrets masks nothing", head + "data: {a: x}\n", head + "data: {a: z}\n", hide("hunter9"),

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/spec/secret"
+	"github.com/flotilla-sh/flotilla/state"
+	"github.com/flotilla-sh/flotilla/state/cluster"
+)
+
+// secrets is what a run has to do with secrets: the helper process, which ends
+// with the run, and what may not be printed.
+type secrets struct {
+	helper *secret.Helper
+	met    spec.Redactor
+}
+
+func newSecrets(env Env) *secrets { return &secrets{helper: secret.NewHelper(env.Lookup)} }
+
+// close ends the helper, which has nothing left to say.
+func (s *secrets) close() { _ = s.helper.Close() }
+
+// mask makes the error stream show no secret that was met.
+func (s *secrets) mask(streams view.Streams) view.Streams {
+	streams.Err = redacted{to: streams.Err, met: &s.met}
+	return streams
+}
+
+// view masks secrets in errors that a view prints as results.
+func (s *secrets) view(v view.View) view.View { return redactedView{View: v, met: &s.met} }
+
+// options tells loading about them.
+func (s *secrets) options(o spec.LoadOptions, clusters func() *cluster.Clusters) spec.LoadOptions {
+	o.Secrets, o.Redactor = s.helper, &s.met
+	o.ClusterData = func(ctx context.Context, from spec.ClusterObject) (map[string]string, error) {
+		return clusters().Data(ctx, from)
+	}
+	return o
+}
+
+// clustersOnce makes the clusters of a run when they are first asked for: by a
+// reference to a Secret while files load, or later by the tools.
+func (s *session) clustersOnce() func() *cluster.Clusters {
+	return sync.OnceValue(func() *cluster.Clusters {
+		driver, _ := s.env.Lookup("HELM_DRIVER")
+		return cluster.New(cluster.Options{
+			Kubeconfig: s.globals.Kubeconfig,
+			UserAgent:  "flotilla/" + s.env.Version.Flotilla,
+			Driver:     driver,
+			Warn:       func(context, text string) { s.log().Warn(text, "context", context) },
+		})
+	})
+}
+
+// withSets resolves the references in a release's sets.
+func (f *fleet) withSets(ctx context.Context, r spec.Release) (spec.Release, error) {
+	set, err := f.spec.SetOf(ctx, r)
+	r.Set = set
+	return r, err
+}
+
+// redacted is a stream without secrets. Views and loggers write whole lines.
+type redacted struct {
+	to  io.Writer
+	met *spec.Redactor
+}
+
+// Write writes the text with every secret masked.
+func (r redacted) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(r.to, r.met.Redact(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// redactedView is a view whose results tell errors without secrets.
+type redactedView struct {
+	view.View
+	met *spec.Redactor
+}
+
+// Event passes an event on.
+func (v redactedView) Event(e executor.Event) {
+	e.Err = v.error(e.Err)
+	v.View.Event(e)
+}
+
+// Report passes a report on.
+func (v redactedView) Report(r executor.Report, mode plan.Mode) {
+	r.Results = slices.Clone(r.Results)
+	for i := range r.Results {
+		r.Results[i].Err = v.error(r.Results[i].Err)
+		r.Results[i].Undo = v.error(r.Results[i].Undo)
+	}
+	r.HookErrs = slices.Clone(r.HookErrs)
+	for i, err := range r.HookErrs {
+		r.HookErrs[i] = v.error(err)
+	}
+	v.View.Report(r, mode)
+}
+
+func (v redactedView) error(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &redactedError{err: err, met: v.met}
+}
+
+// redactedError tells an error without secrets.
+type redactedError struct {
+	err error
+	met *spec.Redactor
+}
+
+// Error masks the text of the error.
+func (e *redactedError) Error() string { return e.met.Redact(e.err.Error()) }
+
+// Unwrap gives the error, so that its kind can be asked for.
+func (e *redactedError) Unwrap() error { return e.err }
+
+// As gives an operation's error with what the cluster tells masked.
+func (e *redactedError) As(target any) bool {
+	to, wanted := target.(**state.OperationError)
+	var op *state.OperationError
+	if !wanted || !errors.As(e.err, &op) {
+		return false
+	}
+	masked := &state.OperationError{Err: e, Troubles: slices.Clone(op.Troubles)}
+	for i, t := range masked.Troubles {
+		t.Message, t.Events, t.Logs = e.met.Redact(t.Message), e.lines(t.Events), slices.Clone(t.Logs)
+		for j := range t.Logs {
+			t.Logs[j].Lines = e.lines(t.Logs[j].Lines)
+		}
+		masked.Troubles[i] = t
+	}
+	*to = masked
+	return true
+}
+
+func (e *redactedError) lines(in []string) []string {
+	out := slices.Clone(in)
+	for i := range out {
+		out[i] = e.met.Redact(out[i])
+	}
+	return out
+}
