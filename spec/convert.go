@@ -93,6 +93,10 @@ func (c *converter) release(r *schema.Release) Release {
 	c.fail(r.Pos, field+".condition", err)
 	options, err := options(r, c.file.state.HelmDefaults, c.loader.opts.Helm)
 	c.fail(r.Pos, field, err)
+	if len(r.PostRendererArgs) == 0 && len(c.loader.opts.Helm.PostRendererArgs) == 0 {
+		options.PostRendererArgs, err = c.defaultArgs(r)
+		c.fail(r.Pos, field, err)
+	}
 	set, err := c.set(r, func(text string) (string, error) { return text, nil }) // SetOf resolves references
 	c.fail(r.Pos, field, err)
 	if _, err := values.ParseHandler(r.MissingFile); err != nil {

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/flotilla-sh/flotilla/engine"
+	"github.com/flotilla-sh/flotilla/engine/chart"
 )
 
 // customized adds to what is rendered what the state file says of the chart's
@@ -20,4 +23,29 @@ func (f *fleet) customized(ctx context.Context, in engine.RenderInput) (engine.R
 		return f.spec.RenderManifest(ctx, r, dir, file)
 	}
 	return in, nil
+}
+
+// made gives charts with, in place of folders of manifests, the charts that
+// releases make of them.
+func (t *tools) made(ctx context.Context, f *fleet, charts []*chart.Chart) ([]*chart.Chart, error) {
+	out := slices.Clone(charts)
+	errs := make([]error, len(charts))
+	for i, c := range charts {
+		if c == nil || c.Folder == "" {
+			continue
+		}
+		r := f.releases[i]
+		values, err := f.spec.ValuesOf(ctx, r)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		out[i], errs[i] = t.engine.Chart(ctx, in)
+	}
+	return out, errors.Join(errs...)
 }
