@@ -15,30 +15,29 @@ import (
 // fetches is how many charts or repositories are asked for at once.
 const fetches = 16
 
-type depsCmd struct{ needsFlags }
+type depsCmd struct {
+	concurrency
+	needsFlags
+	rawArgs
+	SkipRepos bool `help:"As --skip-refresh."`
+}
 
 // Run fetches every chart that the selected releases name, so that a later run
 // finds them in the cache, and lists what it got.
 func (c *depsCmd) Run(ctx context.Context, s *session) error {
-	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	s.globals.SkipRefresh = s.globals.SkipRefresh || c.SkipRepos
+	f, err := s.load(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
 	t := s.tools(f)
-	return t.hooks.around(ctx, f.releases, func() error { return s.fetch(ctx, t, f) })
+	return t.around(ctx, f, func(f *fleet) error { return s.listCharts(ctx, t, f) })
 }
 
-func (s *session) fetch(ctx context.Context, t *tools, f *fleet) error {
-	charts := make([]*chart.Chart, len(f.releases))
-	errs := make([]error, len(f.releases))
-	each(len(f.releases), fetches, func(i int) {
-		r := f.releases[i]
-		if charts[i], errs[i] = t.charts.Get(ctx, r.Chart); errs[i] != nil {
-			errs[i] = fmt.Errorf("fetching the chart of %s: %w", r.ID, errs[i])
-		}
-	})
-	if err := errors.Join(errs...); err != nil {
-		return interrupted(ctx, err)
+func (s *session) listCharts(ctx context.Context, t *tools, f *fleet) error {
+	charts, err := t.get(ctx, f)
+	if err != nil {
+		return err
 	}
 	var rows [][]string
 	for i, r := range f.releases {
@@ -48,15 +47,34 @@ func (s *session) fetch(ctx context.Context, t *tools, f *fleet) error {
 	return nil
 }
 
-type reposCmd struct{}
+// get has the charts of all releases, in their order.
+func (t *tools) get(ctx context.Context, f *fleet) ([]*chart.Chart, error) {
+	charts := make([]*chart.Chart, len(f.releases))
+	errs := make([]error, len(f.releases))
+	each(len(f.releases), f.at(fetches), func(i int) {
+		r := f.releases[i]
+		if charts[i], errs[i] = t.charts.Get(ctx, r.Chart); errs[i] != nil {
+			errs[i] = fmt.Errorf("fetching the chart of %s: %w", r.ID, errs[i])
+		}
+	})
+	return charts, interrupted(ctx, errors.Join(errs...))
+}
+
+type reposCmd struct{ rawArgs }
 
 // Run reads every declared repository once.
 func (c *reposCmd) Run(ctx context.Context, s *session) error {
 	f, err := s.loadAll(ctx)
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
+	}
+	if err := s.edit(f, request{raw: helmText{args: c.Args}}); err != nil {
+		return err
 	}
 	repos := repositories(f.spec)
+	for i := range repos {
+		repos[i].PlainHTTP = repos[i].PlainHTTP || repos[i].OCI && s.globals.OCIPlainHTTP
+	}
 	t := s.tools(f)
 	found := make([]int, len(repos))
 	errs := make([]error, len(repos))

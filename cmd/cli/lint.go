@@ -11,24 +11,26 @@ import (
 )
 
 type lintCmd struct {
+	concurrency
 	overlay
 	needsFlags
+	rawArgs
 }
 
 // Run checks charts with the values that each release gives them.
 func (c *lintCmd) Run(ctx context.Context, s *session) error {
-	f, err := s.load(ctx, c.overlay, c.needsFlags)
+	f, err := s.load(ctx, request{over: c.overlay, needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
 	t := s.tools(f)
-	return t.hooks.around(ctx, f.releases, func() error { return s.lint(ctx, t, f) })
+	return t.around(ctx, f, func(f *fleet) error { return s.lint(ctx, t, f) })
 }
 
 func (s *session) lint(ctx context.Context, t *tools, f *fleet) error {
 	messages := make([][]engine.LintMessage, len(f.releases))
 	errs := make([]error, len(f.releases))
-	each(len(f.releases), fetches, func(i int) { messages[i], errs[i] = t.lint(ctx, f, f.releases[i]) })
+	each(len(f.releases), f.at(fetches), func(i int) { messages[i], errs[i] = t.lint(ctx, f, f.releases[i]) })
 	for i, r := range f.releases {
 		for _, m := range messages[i] {
 			if m.Severity == engine.SeverityError {

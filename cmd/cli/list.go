@@ -12,7 +12,9 @@ import (
 )
 
 type listCmd struct {
-	format
+	Output      string `short:"o" default:"text" placeholder:"FORMAT" help:"json: a JSON array; anything else: a table."`
+	KeepTempDir bool   `hidden:""`
+	heldByLooking
 }
 
 // listed is a row of list; its JSON is helmfile's.
@@ -30,8 +32,12 @@ type listed struct {
 func (c *listCmd) Run(ctx context.Context, s *session) error {
 	f, err := s.loadAll(ctx)
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
+	return s.lifecycle(f.spec).around(ctx, func() error { return c.print(s, f) })
+}
+
+func (c *listCmd) print(s *session, f *fleet) error {
 	rows := make([]listed, 0, len(f.releases))
 	for _, r := range f.releases {
 		rows = append(rows, listed{r.ID.Name, r.ID.Namespace, r.Enabled, r.Installed, labels(f.spec.LabelsOf(r)), r.Chart.Declared, r.Chart.Version})
@@ -39,7 +45,7 @@ func (c *listCmd) Run(ctx context.Context, s *session) error {
 	slices.SortStableFunc(rows, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	if c.Output == view.FormatJSON {
+	if c.Output == formatJSON {
 		return view.JSON(s.env.Streams.Out, rows)
 	}
 	cells := make([][]string, 0, len(rows))

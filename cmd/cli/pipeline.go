@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
@@ -23,9 +21,10 @@ func (f *fleet) bind(t *tools) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &fleet{spec: bound}
+	b := &fleet{spec: bound, calls: f.calls, limit: f.limit}
 	for _, r := range f.releases {
-		b.releases = append(b.releases, bound.Releases[r.Index])
+		r.ID, r.Needs = bound.Releases[r.Index].ID, bound.Releases[r.Index].Needs
+		b.releases = append(b.releases, r)
 	}
 	return b, nil
 }
@@ -46,25 +45,33 @@ func (t *tools) observe(ctx context.Context, f *fleet) (state.Snapshot, error) {
 	return t.clusters.Read(ctx, f.ids())
 }
 
+// observed does something with what the cluster holds of the releases, between
+// the prepare and cleanup hooks.
+func (t *tools) observed(ctx context.Context, f *fleet, work func(*fleet, state.Snapshot) error) error {
+	return t.around(ctx, f, func(f *fleet) error {
+		have, err := t.observe(ctx, f)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		return work(f, have)
+	})
+}
+
 // desired renders what is wanted, on all cores. Every release that cannot be
 // rendered is reported, not just the first.
 func (t *tools) desired(ctx context.Context, f *fleet, have state.Snapshot, in engine.RenderInput) (map[spec.ReleaseID]*state.Revision, error) {
 	revisions := make([]*state.Revision, len(f.releases))
 	errs := make([]error, len(f.releases))
-	var group errgroup.Group
-	group.SetLimit(max(runtime.GOMAXPROCS(0), 2) * 2)
-	for i, r := range f.releases {
+	each(len(f.releases), f.at(max(runtime.GOMAXPROCS(0), 2)*2), func(i int) {
+		r := f.releases[i]
 		if !r.Installed {
-			continue
+			return
 		}
-		group.Go(func() error {
-			in := in
-			in.Release, in.Have = r, have[r.ID]
-			revisions[i], errs[i] = t.render(ctx, f, in)
-			return nil
-		})
-	}
-	_ = group.Wait() // errors are kept by release, so that they are told in order
+		in := in
+		in.Release, in.Have = r, have[r.ID]
+		in.Offline = in.Offline && !f.calls[r.File].server
+		revisions[i], errs[i] = t.render(ctx, f, in)
+	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, interrupted(ctx, err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 type printEnvCmd struct {
-	Output string `enum:"yaml,json" default:"yaml" help:"Output format (yaml, json)."`
+	Output string `short:"o" enum:"yaml,json" default:"yaml" help:"Output format (yaml, json)."`
 }
 
 // fileEnv is the environment of one state file, in helmfile's form.
@@ -25,7 +25,7 @@ type fileEnv struct {
 // Run prints the environment and the merged values of every state file; values
 // are printed as they are, since other programs consume them.
 func (c *printEnvCmd) Run(ctx context.Context, s *session) error {
-	loaded, _, err := s.read(ctx, overlay{})
+	loaded, _, err := s.read(ctx, request{})
 	if err != nil {
 		return interrupted(ctx, err)
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -26,53 +29,133 @@ type session struct {
 	clusters func() *cluster.Clusters // the same ones at every call
 }
 
-// overlay is what a command's own flags put on top of every release.
-type overlay struct {
-	Set    []string `sep:"none" placeholder:"K=V" help:"Set a value on every release, on top of all others."`
-	Values []string `sep:"none" placeholder:"PATH" help:"Values file for every release, above the state file's."`
-}
+// request is what a command asks of every release.
+type request struct {
+	over  overlay
+	needs needsFlags
+	helm  helmFlags
+	raw   helmText
+	limit int // releases worked on at once; zero: the command's own
 
-// needsFlags say what to do with needs that the selector leaves out.
-type needsFlags struct {
-	SkipNeeds              bool `default:"true" negatable:"" help:"Ignore needs that the selector leaves out."`
-	IncludeNeeds           bool `help:"Also select what the selected releases need."`
-	IncludeTransitiveNeeds bool `help:"Like --include-needs."`
+	policy spec.NeedsPolicy // empty: what needs says
 }
 
 // fleet is what was loaded and selected.
 type fleet struct {
 	spec     *spec.Spec
 	releases []spec.Release
+	calls    []helmCall // as spec.Files: what flags of Helm given as text ask for
+	limit    int        // releases worked on at once; zero: the command's own
 }
 
 // load reads the state files and selects. With --allow-no-matching-release an
 // empty fleet is no error.
-func (s *session) load(ctx context.Context, over overlay, needs needsFlags) (*fleet, error) {
-	loaded, selector, err := s.read(ctx, over)
+func (s *session) load(ctx context.Context, q request) (*fleet, error) {
+	loaded, selector, err := s.read(ctx, q)
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	if q.policy == "" {
+		q.policy = q.needs.policy()
+	}
+	selected, err := loaded.Select(selector, q.policy)
+	if err == nil && q.needs.EnforceNeedsAreInstalled {
+		err = enforce(loaded, selected)
+	}
+	f, err := s.fleet(loaded, selected, err)
 	if err != nil {
 		return nil, err
 	}
-	selected, err := loaded.Select(selector, needs.policy())
-	return s.fleet(loaded, selected, err)
+	f.limit = q.limit
+	return f, s.edit(f, q)
+}
+
+// enforce refuses needs on releases that are not to be installed. Like
+// helmfile's, it looks at the names of releases only.
+func enforce(loaded *spec.Spec, selected []spec.Release) error {
+	absent := map[string]bool{}
+	for _, r := range loaded.Releases {
+		if !r.Installed {
+			absent[r.ID.Name] = true
+		}
+	}
+	var errs []error
+	for _, r := range selected {
+		for _, n := range r.Needs {
+			if r.Installed && absent[n.ID.Name] {
+				errs = append(errs, &spec.Error{Pos: n.Pos, Field: "needs", Err: fmt.Errorf("release %q needs %q, which has installed: false", r.ID, n.ID)})
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// edit puts what the flags say on top of the selected releases.
+func (s *session) edit(f *fleet, q request) error {
+	unknown := map[string]bool{}
+	for _, file := range f.spec.Files {
+		call, err := q.raw.parse(file)
+		if err != nil {
+			return err
+		}
+		for _, name := range call.unknown {
+			unknown[name] = true
+		}
+		s.globals.Debug = s.globals.Debug || call.debug
+		f.calls = append(f.calls, call)
+	}
+	if len(unknown) > 0 {
+		s.view.Warn("flags of helm without effect here: " + strings.Join(slices.Sorted(maps.Keys(unknown)), ", "))
+	}
+	f.releases = slices.Clone(f.releases)
+	for i := range f.releases {
+		r := &f.releases[i]
+		q.helm.apply(&r.Options)
+		r.Chart.PlainHTTP = r.Chart.PlainHTTP || s.globals.OCIPlainHTTP
+		for _, change := range f.calls[r.File].changes {
+			change(r)
+		}
+	}
+	return nil
+}
+
+// at gives how many releases are worked on at once.
+func (f *fleet) at(otherwise int) int {
+	if f.limit > 0 {
+		return f.limit
+	}
+	return max(otherwise, 1)
+}
+
+// bound loads and selects for a command that works on the cluster, with every
+// context and namespace filled in.
+func (s *session) bound(ctx context.Context, q request) (*tools, *fleet, error) {
+	f, err := s.load(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := s.tools(f)
+	f, err = f.bind(t)
+	return t, f, err
 }
 
 // loadAll is load for commands that show what is declared: it keeps releases
 // that a condition switches off and does not look at needs.
 func (s *session) loadAll(ctx context.Context) (*fleet, error) {
-	loaded, selector, err := s.read(ctx, overlay{})
+	loaded, selector, err := s.read(ctx, request{})
 	if err != nil {
-		return nil, err
+		return nil, interrupted(ctx, err)
 	}
 	declared, err := loaded.Declared(selector)
 	return s.fleet(loaded, declared, err)
 }
 
-func (s *session) read(ctx context.Context, over overlay) (*spec.Spec, spec.Selector, error) {
+func (s *session) read(ctx context.Context, q request) (*spec.Spec, spec.Selector, error) {
 	selector, err := spec.ParseSelector(s.globals.Selector)
 	if err != nil {
-		return nil, spec.Selector{}, fmt.Errorf("%w: %w", errUsage, err)
+		return nil, spec.Selector{}, err
 	}
-	loaded, err := spec.Load(ctx, s.globals.File, s.loadOptions(over))
+	loaded, err := spec.Load(ctx, s.globals.File, s.loadOptions(q))
 	return loaded, selector, err
 }
 
@@ -87,18 +170,7 @@ func (s *session) fleet(loaded *spec.Spec, selected []spec.Release, err error) (
 	return &fleet{spec: loaded, releases: selected}, nil
 }
 
-func (n needsFlags) policy() spec.NeedsPolicy {
-	switch {
-	case n.IncludeNeeds, n.IncludeTransitiveNeeds:
-		return spec.NeedsInclude
-	case n.SkipNeeds:
-		return spec.NeedsSkip
-	default:
-		return spec.NeedsRequire
-	}
-}
-
-func (s *session) loadOptions(over overlay) spec.LoadOptions {
+func (s *session) loadOptions(q request) spec.LoadOptions {
 	g := s.globals
 	return s.secrets.options(spec.LoadOptions{
 		Environment:          g.Environment,
@@ -108,8 +180,9 @@ func (s *session) loadOptions(over overlay) spec.LoadOptions {
 		StateValuesFiles:     g.StateValuesFile,
 		StateValuesSet:       g.StateValuesSet,
 		StateValuesSetString: g.StateValuesSetString,
-		ReleaseValues:        over.Values,
-		ReleaseSet:           over.Set,
+		ReleaseValues:        q.over.Values,
+		ReleaseSet:           q.over.Set,
+		Helm:                 q.helm.between(),
 		Stdin:                s.env.Stdin,
 		NoExec:               g.NoExec,
 		Sequential:           g.SequentialHelmfiles,

@@ -12,32 +12,54 @@ import (
 )
 
 type showDagCmd struct {
-	needsFlags
+	SkipNeeds              bool `help:"Ignore needs that the selector leaves out."`
+	IncludeNeeds           bool `help:"Also select what the selected releases need."`
+	IncludeTransitiveNeeds bool `help:"Like --include-needs."`
 }
 
-// Run prints the needs of the selected releases. A group is the length of the
-// longest chain of needs below a release; an apply has no such groups, it
-// starts a release as soon as its own needs are done.
+// Run prints the needs of the selected releases, a table for each state file
+// as helmfile does; one that the selector leaves out is a mistake. A group is
+// the length of the longest chain of needs below a release; an apply has no
+// such groups, it starts a release as soon as its own needs are done.
 func (c *showDagCmd) Run(ctx context.Context, s *session) error {
-	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	q := request{policy: spec.NeedsRequire}
+	switch {
+	case c.IncludeNeeds || c.IncludeTransitiveNeeds:
+		q.policy = spec.NeedsInclude
+	case c.SkipNeeds:
+		q.policy = spec.NeedsSkip
+	}
+	f, err := s.load(ctx, q)
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
-	groups := levels(f.releases)
-	last := 0
-	for _, g := range groups {
-		last = max(last, g)
-	}
+	return s.tools(f).around(ctx, f, func(f *fleet) error {
+		for i := range f.spec.Files {
+			var releases []spec.Release
+			for _, r := range f.releases {
+				if r.File == i {
+					releases = append(releases, r)
+				}
+			}
+			if len(releases) > 0 {
+				view.Table(s.env.Streams.Out, []string{"GROUP", "RELEASE", "DEPENDENCIES"}, dag(releases))
+			}
+		}
+		return nil
+	})
+}
+
+func dag(releases []spec.Release) [][]string {
+	groups := levels(releases)
 	var rows [][]string
-	for group := 1; group <= last; group++ {
-		for i, r := range f.releases {
+	for group := 1; group <= slices.Max(groups); group++ {
+		for i, r := range releases {
 			if groups[i] == group {
 				rows = append(rows, []string{strconv.Itoa(group), r.ID.String(), needsOf(r)})
 			}
 		}
 	}
-	view.Table(s.env.Streams.Out, []string{"GROUP", "RELEASE", "DEPENDENCIES"}, rows)
-	return nil
+	return rows
 }
 
 // levels numbers releases from 1 by the longest chain of needs below them.

@@ -10,7 +10,9 @@ import (
 )
 
 type statusCmd struct {
-	format
+	concurrency
+	rawArgs
+	Output string `short:"o" enum:"text,json" default:"text" help:"Output format (text, json)."`
 	needsFlags
 }
 
@@ -30,18 +32,14 @@ const statusAbsent state.Status = "not installed"
 
 // Run shows what Helm's records say of the selected releases.
 func (c *statusCmd) Run(ctx context.Context, s *session) error {
-	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	t, f, err := s.bound(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
 	if err != nil {
-		return interrupted(ctx, err)
-	}
-	t := s.tools(f)
-	if f, err = f.bind(t); err != nil {
 		return err
 	}
-	have, err := t.observe(ctx, f)
-	if err != nil {
-		return interrupted(ctx, err)
-	}
+	return t.observed(ctx, f, func(f *fleet, have state.Snapshot) error { return c.print(s, f, have) })
+}
+
+func (c *statusCmd) print(s *session, f *fleet, have state.Snapshot) error {
 	rows := make([]releaseStatus, 0, len(f.releases))
 	for _, r := range f.releases {
 		row := releaseStatus{Context: r.ID.Context, Namespace: r.ID.Namespace, Name: r.ID.Name, Status: statusAbsent}
@@ -52,7 +50,7 @@ func (c *statusCmd) Run(ctx context.Context, s *session) error {
 		}
 		rows = append(rows, row)
 	}
-	if c.Output == view.FormatJSON {
+	if c.Output == formatJSON {
 		return view.JSON(s.env.Streams.Out, rows)
 	}
 	cells := make([][]string, 0, len(rows))

@@ -17,40 +17,49 @@ import (
 )
 
 type templateCmd struct {
+	concurrency
 	overlay
 	needsFlags
-	IncludeCRDs          bool     `name:"include-crds" help:"Also print the CRDs of charts."`
-	SkipTests            bool     `help:"Leave out test hooks."`
-	NoHooks              bool     `help:"Leave out all hooks."`
-	ShowOnly             []string `sep:"none" placeholder:"PATH" help:"Print only manifests that come from these templates, such as templates/service.yaml."`
-	KubeVersion          string   `placeholder:"VERSION" help:"Kubernetes version that charts see."`
-	SkipSchemaValidation bool     `help:"Do not check values against the chart's schema."`
-	OutputDir            string   `placeholder:"DIR" help:"Write one file a template below this folder, in a folder a release, instead of stdout."`
+	rawArgs
+	templateFlags
+	outputDirs
+	idleCleanup
+	IncludeCRDs bool     `name:"include-crds" help:"Also print the CRDs of charts."`
+	SkipTests   bool     `help:"Leave out test hooks."`
+	NoHooks     bool     `help:"Leave out all hooks."`
+	ShowOnly    []string `sep:"none" placeholder:"PATH" help:"Print only manifests that come from these templates, such as templates/service.yaml."`
+	KubeVersion string   `placeholder:"VERSION" help:"Kubernetes version that charts see."`
+	Validate    bool     `help:"Render with the cluster's capabilities and objects; --args=--dry-run=server does the same."`
 }
 
-// Run renders without a cluster, as helm template does: manifests first, then
-// hooks.
+// Run renders as helm template does: manifests first, then hooks; without a
+// cluster unless a flag asks for one.
 func (c *templateCmd) Run(ctx context.Context, s *session) error {
-	f, err := s.load(ctx, c.overlay, c.needsFlags)
+	f, err := s.load(ctx, request{
+		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
+		helm: helmFlags{template: c.templateFlags},
+		raw:  helmText{args: c.Args, template: c.TemplateArgs, heeds: []helmList{listTemplate}},
+	})
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
-	for i := range f.releases {
-		o := &f.releases[i].Options
-		o.SkipSchemaValidation = o.SkipSchemaValidation || c.SkipSchemaValidation
-		if c.KubeVersion != "" {
-			o.KubeVersion = c.KubeVersion
+	if c.KubeVersion != "" {
+		for i := range f.releases {
+			f.releases[i].Options.KubeVersion = c.KubeVersion
 		}
 	}
 	t := s.tools(f)
-	return t.hooks.around(ctx, f.releases, func() error {
+	if f, err = c.connect(t, f); err != nil {
+		return err
+	}
+	return t.around(ctx, f, func(f *fleet) error {
 		want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
 		if err != nil {
 			return err
 		}
 		for _, r := range byNeeds(f.releases) {
 			if rev := want[r.ID]; rev != nil {
-				if err := c.print(s, r, rev); err != nil {
+				if err := c.print(s, f, r, rev); err != nil {
 					return err
 				}
 			}
@@ -59,13 +68,31 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
-func (c *templateCmd) print(s *session, r spec.Release, rev *state.Revision) error {
-	docs, err := c.documents(rev)
+// connect finds the clusters of the releases if one of them is to be rendered
+// with the help of its cluster.
+func (c *templateCmd) connect(t *tools, f *fleet) (*fleet, error) {
+	asked := false
+	for i := range f.calls {
+		f.calls[i].server = f.calls[i].server || c.Validate
+		asked = asked || f.calls[i].server
+	}
+	if !asked {
+		return f, nil
+	}
+	return f.bind(t)
+}
+
+func (c *templateCmd) print(s *session, f *fleet, r spec.Release, rev *state.Revision) error {
+	docs, err := c.with(f.calls[r.File]).documents(rev)
 	if err != nil {
 		return fmt.Errorf("rendering %s: %w", r.ID, err)
 	}
-	if c.OutputDir != "" {
-		return c.write(s, r, docs)
+	if c.wanted() {
+		dir, err := c.dirOf(f.spec.Files[r.File], f.declared(r))
+		if err != nil {
+			return fmt.Errorf("writing the manifests of %s: %w", r.ID, err)
+		}
+		return s.write(dir, docs)
 	}
 	var b strings.Builder
 	for _, d := range docs {
@@ -78,21 +105,32 @@ func (c *templateCmd) print(s *session, r spec.Release, rev *state.Revision) err
 // separator and names its template.
 type document struct{ source, text string }
 
-func (c *templateCmd) documents(rev *state.Revision) ([]document, error) {
+// choice says which documents of a release are printed.
+type choice struct {
+	noHooks   bool
+	skipTests bool
+	showOnly  []string
+}
+
+func (c *templateCmd) with(call helmCall) choice {
+	return choice{c.NoHooks || call.noHooks, c.SkipTests || call.skipTests, append(slices.Clip(c.ShowOnly), call.showOnly...)}
+}
+
+func (c choice) documents(rev *state.Revision) ([]document, error) {
 	docs := split(bytes.TrimSpace(rev.Stream))
 	for _, h := range rev.Hooks {
 		test := slices.Contains(h.Events, state.HookTest)
-		if c.NoHooks || test && c.SkipTests {
+		if c.noHooks || test && c.skipTests {
 			continue
 		}
 		docs = append(docs, document{h.Path, fmt.Sprintf("---\n# Source: %s\n%s\n", h.Path, h.Manifest)})
 	}
-	if len(c.ShowOnly) == 0 {
+	if len(c.showOnly) == 0 {
 		return docs, nil
 	}
 	var kept []document
 	var errs []error
-	for _, want := range c.ShowOnly {
+	for _, want := range c.showOnly {
 		before := len(kept)
 		for _, d := range docs {
 			_, inChart, _ := strings.Cut(d.source, "/")
@@ -125,13 +163,12 @@ func split(stream []byte) []document {
 	return docs
 }
 
-// write puts documents into one file a template, below a folder a release whose
-// name is helmfile's without the digest of the state file's path.
-func (c *templateCmd) write(s *session, r spec.Release, docs []document) error {
+// write puts documents into one file a template below dir.
+func (s *session) write(dir string, docs []document) error {
 	files := map[string]string{}
 	var order []string
 	for _, d := range docs {
-		name := filepath.Join(c.OutputDir, filepath.FromSlash(strings.ReplaceAll(r.ID.String(), "/", "-")), filepath.FromSlash(filepath.Clean("/"+d.source)))
+		name := filepath.Join(dir, filepath.FromSlash(filepath.Clean("/"+d.source)))
 		if _, ok := files[name]; !ok {
 			order = append(order, name)
 		}

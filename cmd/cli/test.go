@@ -10,36 +10,31 @@ import (
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/engine"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 type testCmd struct {
+	concurrency
 	needsFlags
-	Timeout     int  `default:"300" placeholder:"SECONDS" help:"Timeout of each release's tests."`
-	Logs        bool `help:"Print the logs of test Pods."`
-	Concurrency int  `default:"0" help:"Releases tested at once; 0: all."`
+	rawArgs
+	Timeout int  `default:"300" placeholder:"SECONDS" help:"Timeout of each release's tests."`
+	Logs    bool `help:"Print the logs of test Pods."`
+	Cleanup bool `hidden:""`
 }
 
 // Run runs the test hooks of what is installed.
 func (c *testCmd) Run(ctx context.Context, s *session) error {
-	f, err := s.load(ctx, overlay{}, c.needsFlags)
+	t, f, err := s.bound(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
 	if err != nil {
-		return interrupted(ctx, err)
-	}
-	t := s.tools(f)
-	if f, err = f.bind(t); err != nil {
 		return err
 	}
-	have, err := t.observe(ctx, f)
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	limit := c.Concurrency
-	if limit <= 0 {
-		limit = max(1, len(f.releases))
-	}
+	return t.observed(ctx, f, func(f *fleet, have state.Snapshot) error { return c.test(ctx, t, f, have) })
+}
+
+func (c *testCmd) test(ctx context.Context, t *tools, f *fleet, have state.Snapshot) error {
 	logs := make([]bytes.Buffer, len(f.releases))
 	errs := make([]error, len(f.releases))
-	each(len(f.releases), limit, func(i int) {
+	each(len(f.releases), f.at(len(f.releases)), func(i int) {
 		r := f.releases[i]
 		if !r.Installed {
 			return
@@ -61,7 +56,7 @@ func (c *testCmd) Run(ctx context.Context, s *session) error {
 			fmt.Fprintf(&b, "%s: tests passed\n", r.ID)
 		}
 	}
-	if err := view.Text(s.env.Streams.Out, b.String()); err != nil {
+	if err := view.Text(t.session.env.Streams.Out, b.String()); err != nil {
 		return err
 	}
 	return interrupted(ctx, errors.Join(errs...))

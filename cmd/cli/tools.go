@@ -2,23 +2,20 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/engine/chart"
-	"github.com/flotilla-sh/flotilla/executor"
-	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/spec/source"
-	"github.com/flotilla-sh/flotilla/spec/tmpl"
 	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
 // tools are the adapters of one run, wired for its state files.
 type tools struct {
+	session  *session
 	charts   *chart.Store
 	clusters *cluster.Clusters
 	engine   *engine.Engine
@@ -35,8 +32,12 @@ func (s *session) tools(f *fleet) *tools {
 		Repositories: repositories(f.spec),
 		Freshness:    s.freshness(),
 		SkipDeps:     s.globals.SkipDeps,
+		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+			return retrying{next: next, retries: s.globals.RepoRetries}
+		},
 	})
 	return &tools{
+		session:  s,
 		charts:   charts,
 		clusters: clusters,
 		engine: engine.New(engine.Options{
@@ -44,6 +45,7 @@ func (s *session) tools(f *fleet) *tools {
 			Clusters: clusters.Get,
 			Driver:   driver,
 			Log:      s.log(),
+			Warn:     func(id spec.ReleaseID, text string) { s.view.Warn(id.String() + ": " + text) },
 			HookLogs: func(id spec.ReleaseID, pod, container string) io.Writer {
 				return &hookLog{session: s, name: id.String() + " " + pod + "/" + container}
 			},
@@ -61,7 +63,7 @@ func (s *session) freshness() chart.Freshness {
 
 // log is for developers: Helm's own messages, with --debug.
 func (s *session) log() *slog.Logger {
-	if !s.globals.Debug {
+	if !s.globals.debug() {
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(s.env.Streams.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -92,73 +94,4 @@ func (h *hookLog) Write(p []byte) (int, error) {
 		h.session.view.Hook("log", h.name, line)
 	}
 	return len(p), nil
-}
-
-// lifecycle fires the hooks of state files and releases.
-type lifecycle struct {
-	abort   <-chan struct{}
-	files   []spec.File
-	runners []*hooks.Runner
-}
-
-func (s *session) lifecycle(loaded *spec.Spec) *lifecycle {
-	l := &lifecycle{files: loaded.Files, abort: s.env.Abort}
-	for _, f := range loaded.Files {
-		renderer := tmpl.New(tmpl.Options{NoExec: s.globals.NoExec, LookupEnv: s.env.Lookup})
-		l.runners = append(l.runners, hooks.New(hooks.Options{
-			File:      f,
-			Namespace: s.globals.Namespace,
-			Command:   s.command,
-			NoExec:    s.globals.NoExec || truth(s.env.Lookup, "HELMFILE_DISABLE_HOOKS"),
-			Render: func(text string, data any) (string, error) {
-				return renderer.String(context.Background(), tmpl.Template{File: f.Path, Dir: f.Dir, Text: []byte(text)}, data)
-			},
-			Output: func(line hooks.Line) { s.view.Hook(line.Event, line.Hook, line.Text) },
-		}))
-	}
-	return l
-}
-
-// Fire runs the hooks that a release has for an event.
-func (l *lifecycle) Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error {
-	if len(r.Hooks) == 0 {
-		return nil
-	}
-	return l.runners[r.File].Fire(ctx, event, &r, r.Hooks, cause)
-}
-
-// global runs the hooks of every state file for an event.
-func (l *lifecycle) global(ctx context.Context, event spec.HookEvent, cause error) error {
-	for i, f := range l.files {
-		if err := l.runners[i].Fire(ctx, event, nil, f.Hooks, cause); err != nil {
-			return fmt.Errorf("%s: %w", f.Path, err)
-		}
-	}
-	return nil
-}
-
-// around fires the prepare hooks of the files and of the releases that are to
-// be installed, which may create the charts and values that come next, then
-// does the work, then fires the files' cleanup hooks, which hear of a failure.
-// As in helmfile, a failing prepare hook ends it all at once.
-func (l *lifecycle) around(ctx context.Context, releases []spec.Release, work func() error) error {
-	if err := l.global(ctx, spec.EventPrepare, nil); err != nil {
-		return interrupted(ctx, err)
-	}
-	for _, r := range releases {
-		if !r.Installed {
-			continue
-		}
-		if err := l.Fire(ctx, spec.EventPrepare, r, nil); err != nil {
-			return interrupted(ctx, err)
-		}
-	}
-	err := work()
-	cause := err
-	if errors.Is(err, errTold) {
-		cause = nil
-	}
-	late, cancel := executor.UntilAbort(ctx, l.abort)
-	defer cancel()
-	return errors.Join(err, l.global(late, spec.EventCleanup, cause))
 }

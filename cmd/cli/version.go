@@ -3,11 +3,13 @@ package cli
 import (
 	"fmt"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/flotilla-sh/flotilla/cmd/view"
 )
 
 type versionCmd struct {
-	Output string `short:"o" enum:"text,json,short" default:"text" help:"Output format (text, json, short)."`
+	Output string `short:"o" enum:"text,json,yaml,short" default:"text" help:"Output format (text, json, yaml, short)."`
 }
 
 // Run prints what was built.
@@ -17,6 +19,12 @@ func (c *versionCmd) Run(s *session) error {
 	switch c.Output {
 	case "json":
 		return view.JSON(out, v)
+	case "yaml":
+		text, err := yaml.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("printing the version: %w", err)
+		}
+		return view.Text(out, string(text))
 	case "short":
 		return view.Text(out, v.Flotilla+"\n")
 	default:

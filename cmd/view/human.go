@@ -122,7 +122,7 @@ func (h *human) change(b *strings.Builder, c diff.Change, s plan.Step, opts Plan
 		title += " (hook)"
 	}
 	fmt.Fprintf(b, "    %s %s\n", h.paint(st, sign), title)
-	if c.Op == diff.OpRemove && !c.Hook || opts.NamesOnInstall && s.Action == plan.ActionInstall {
+	if opts.Names || c.Op == diff.OpRemove && !c.Hook || opts.NamesOnInstall && s.Action == plan.ActionInstall {
 		return // what is removed is named; its content is in the cluster
 	}
 	for _, l := range lines {

@@ -33,6 +33,7 @@ type PlanOptions struct {
 	Context        int      // lines around a difference; negative: all
 	Suppress       []string // kinds whose objects are not shown
 	Brief          bool     // one line a release, no differences
+	Names          bool     // name the objects only
 	NamesOnInstall bool     // of a release that is not there yet, name the objects only
 }
 

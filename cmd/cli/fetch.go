@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/engine/chart"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+type fetchCmd struct {
+	concurrency
+	OutputDir         string `placeholder:"DIR" help:"Folder to unpack charts below, which starts at the state file's; without it they go into the cache only."`
+	OutputDirTemplate string `placeholder:"TEMPLATE" help:"Folder of each release's chart: a Go template with .OutputDir, .ChartName, .Release and .Environment. Default: DIR/NAMESPACE/CONTEXT/RELEASE/CHART/VERSION."`
+	WriteOutput       bool   `help:"Print the state file with the folders in place of the charts; needs --output-dir and a single state file."`
+}
+
+const defaultFetchDir = "{{ .OutputDir }}{{ if .Release.Namespace }}/{{ .Release.Namespace }}{{ end }}" +
+	"{{ if .Release.KubeContext }}/{{ .Release.KubeContext }}{{ end }}" +
+	"/{{ .Release.Name }}/{{ .ChartName }}/{{ or .Release.Version \"latest\" }}"
+
+// Run downloads the charts of the selected releases and unpacks them.
+func (c *fetchCmd) Run(ctx context.Context, s *session) error {
+	if c.WriteOutput && c.OutputDir == "" {
+		return errors.New("--write-output needs --output-dir")
+	}
+	f, err := s.load(ctx, request{limit: c.Concurrency, policy: spec.NeedsIgnore})
+	if err != nil {
+		return err
+	}
+	if c.WriteOutput && len(f.spec.Files) > 1 {
+		return fmt.Errorf("--write-output needs a single state file, and there are %d: name one with -f", len(f.spec.Files))
+	}
+	t := s.tools(f)
+	return t.around(ctx, f, func(f *fleet) error {
+		f.releases = slices.DeleteFunc(slices.Clone(f.releases), func(r spec.Release) bool { return !r.Installed })
+		charts, err := t.get(ctx, f)
+		if err != nil {
+			return err
+		}
+		if charts, err = t.made(ctx, f, charts); err != nil {
+			return err
+		}
+		if c.OutputDir == "" && c.OutputDirTemplate == "" {
+			return nil
+		}
+		return c.unpack(s, f, charts)
+	})
+}
+
+func (c *fetchCmd) unpack(s *session, f *fleet, charts []*chart.Chart) error {
+	folders := map[int]string{}
+	for i, r := range f.releases {
+		dir, err := c.place(f.spec.Files[r.File], f.declared(r), charts[i])
+		if err != nil {
+			return fmt.Errorf("unpacking the chart of %s: %w", r.ID, err)
+		}
+		folders[r.Index] = dir
+		if !c.WriteOutput {
+			if err := view.Text(s.env.Streams.Out, "wrote "+dir+"\n"); err != nil {
+				return err
+			}
+		}
+	}
+	if !c.WriteOutput {
+		return nil
+	}
+	state, err := f.spec.StateWithCharts(0, f.releases, folders)
+	if err != nil {
+		return err
+	}
+	return view.Text(s.env.Streams.Out, fmt.Sprintf("---\n#  Source: %s\n\n%s", f.spec.Files[0].Path, state))
+}
+
+// place unpacks a chart and gives the folder that holds its Chart.yaml: below
+// the release's folder one of the chart's name, as helm pull --untar makes it,
+// but a chart that is a folder already is copied without one. What an earlier
+// run put there is replaced.
+func (c *fetchCmd) place(file spec.File, r spec.Release, from *chart.Chart) (string, error) {
+	local := isFolder(r.Chart)
+	data := newPathData(file, r)
+	data.OutputDir = strings.TrimRight(c.OutputDir, string(filepath.Separator))
+	data.ChartName = fetchName(r.Chart, local)
+	dir, err := data.path("--output-dir-template", c.OutputDirTemplate, defaultFetchDir)
+	if err != nil {
+		return "", err
+	}
+	made, err := os.MkdirTemp(mkdir(filepath.Dir(dir)), ".fetch-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(made)
+	unpacked, err := from.WriteTo(made)
+	if err != nil {
+		return "", err
+	}
+	target := dir
+	if !local {
+		target = filepath.Join(dir, filepath.Base(unpacked))
+	}
+	if err := replace(unpacked, target); err != nil {
+		return "", err
+	}
+	return target, nil
+}
+
+// mkdir makes a folder; whoever uses it finds out if that failed.
+func mkdir(dir string) string {
+	_ = os.MkdirAll(dir, 0o755)
+	return dir
+}
+
+// replace moves a chart to where it belongs. It takes nothing away that is no
+// chart.
+func replace(from, to string) error {
+	if entries, err := os.ReadDir(to); err == nil && len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(to, "Chart.yaml")); err != nil {
+			return fmt.Errorf("%s is there and is no chart: remove it or choose another folder", to)
+		}
+	}
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+func isFolder(c spec.Chart) bool {
+	dir := c.Ref
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(c.Dir, dir)
+	}
+	info, err := os.Stat(dir)
+	return c.Repository == nil && err == nil && info.IsDir()
+}
+
+// fetchName is helmfile's .ChartName: the reference as it is, without the
+// declared repository if that is a registry; of an oci:// reference and of a
+// folder the last part.
+func fetchName(c spec.Chart, local bool) string {
+	switch {
+	case c.Repository != nil && c.Repository.OCI:
+		return strings.TrimPrefix(c.Ref, c.Repository.Name+"/")
+	case strings.HasPrefix(c.Ref, "oci://"):
+		name := path.Base(c.Ref)
+		name, _, _ = strings.Cut(name, "@")
+		name, _, _ = strings.Cut(name, ":")
+		return name
+	case local || strings.Contains(c.Ref, "://"):
+		return filepath.Base(filepath.Clean(c.Ref))
+	default:
+		return c.Ref
+	}
+}

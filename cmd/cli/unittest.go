@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/engine"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+type unittestCmd struct {
+	concurrency
+	overlay
+	needsFlags
+	Args        string `placeholder:"FLAGS" help:"Flags of the helm-unittest plugin."`
+	FailFast    bool   `help:"Start nothing more after the first failure."`
+	DebugPlugin bool   `help:"Make the plugin say more."`
+}
+
+// Run gives the charts and merged values of releases that name unitTests to the
+// helm-unittest plugin of Helm, which is the one thing here that must be
+// installed: its module brings a second Helm along.
+func (c *unittestCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.load(ctx, request{over: c.overlay, needs: c.needsFlags, limit: c.Concurrency})
+	if err != nil {
+		return err
+	}
+	t := s.tools(f)
+	return t.around(ctx, f, func(f *fleet) error {
+		var tested []spec.Release
+		for _, r := range f.releases {
+			if r.Installed && len(r.UnitTests) > 0 {
+				tested = append(tested, r)
+			}
+		}
+		if len(tested) == 0 {
+			return nil
+		}
+		plugin, err := findPlugin(s.env.Lookup, "unittest")
+		if err != nil {
+			return err
+		}
+		return c.test(ctx, unittests{tools: t, fleet: f, plugin: plugin, releases: tested})
+	})
+}
+
+// unittests is what the tests of one run share.
+type unittests struct {
+	tools    *tools
+	fleet    *fleet
+	plugin   plugin
+	releases []spec.Release
+}
+
+func (c *unittestCmd) test(ctx context.Context, u unittests) error {
+	outputs := make([]bytes.Buffer, len(u.releases))
+	errs := make([]error, len(u.releases))
+	var failed atomic.Bool
+	each(len(u.releases), u.fleet.at(runtime.GOMAXPROCS(0)), func(i int) {
+		if c.FailFast && failed.Load() || ctx.Err() != nil {
+			return
+		}
+		if errs[i] = c.one(ctx, u, u.releases[i], &outputs[i]); errs[i] != nil {
+			errs[i] = fmt.Errorf("unit tests of %s: %w", u.releases[i].ID, errs[i])
+			failed.Store(true)
+		}
+	})
+	for i := range outputs {
+		if err := view.Text(u.tools.session.env.Streams.Out, outputs[i].String()); err != nil {
+			return err
+		}
+	}
+	return interrupted(ctx, errors.Join(errs...))
+}
+
+func (c *unittestCmd) one(ctx context.Context, u unittests, r spec.Release, out *bytes.Buffer) error {
+	files, err := testFiles(r.UnitTests)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "flotilla-unittest-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	folder, err := u.chart(ctx, r, dir)
+	if err != nil {
+		return err
+	}
+	values, err := u.values(ctx, r, dir)
+	if err != nil {
+		return err
+	}
+	args := []string{folder, "--values", values}
+	if r.ID.Namespace != "" {
+		args = append(args, "--namespace", r.ID.Namespace)
+	}
+	for _, file := range files {
+		args = append(args, "--file", file)
+	}
+	if c.FailFast {
+		args = append(args, "--failfast")
+	}
+	if c.DebugPlugin {
+		args = append(args, "--debugPlugin")
+	}
+	args = append(args, strings.Fields(strings.Join(append([]string{c.Args}, u.fleet.spec.Files[r.File].HelmArgs.Args...), " "))...)
+	return u.plugin.run(ctx, args, out)
+}
+
+// chart gives the folder of a chart: its own, where snapshots are kept, or one
+// below dir that a downloaded chart is unpacked into.
+func (u unittests) chart(ctx context.Context, r spec.Release, dir string) (string, error) {
+	if isFolder(r.Chart) {
+		if filepath.IsAbs(r.Chart.Ref) {
+			return r.Chart.Ref, nil
+		}
+		return filepath.Join(r.Chart.Dir, r.Chart.Ref), nil
+	}
+	got, err := u.tools.charts.Get(ctx, r.Chart)
+	if err != nil {
+		return "", err
+	}
+	return got.WriteTo(filepath.Join(dir, "chart"))
+}
+
+// values writes what the release gives its chart, sets included: on a command
+// line everybody on the machine could read them.
+func (u unittests) values(ctx context.Context, r spec.Release, dir string) (string, error) {
+	values, err := u.fleet.spec.ValuesOf(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if values, err = engine.WithSets(values, r.Set); err != nil {
+		return "", err
+	}
+	text, err := yaml.Marshal(values)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "values.yaml")
+	return file, os.WriteFile(file, text, 0o600)
+}
+
+// testFiles makes patterns of unitTests: a folder stands for its *_test.yaml
+// files. Source: UnittestReleases in pkg/state of helmfile.
+func testFiles(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		if !filepath.IsLocal(filepath.Clean(path)) {
+			return nil, fmt.Errorf("unitTests: %q does not stay in the chart's folder", path)
+		}
+		lower := strings.ToLower(path)
+		if !strings.ContainsAny(path, "*?[") && !strings.HasSuffix(lower, ".yaml") && !strings.HasSuffix(lower, ".yml") {
+			path = strings.TrimRight(path, "/") + "/*_test.yaml"
+		}
+		files = append(files, path)
+	}
+	return files, nil
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+type writeValuesCmd struct {
+	concurrency
+	overlay
+	OutputFileTemplate string `placeholder:"TEMPLATE" help:"File of each release: a Go template with .State, .Release and .Environment as in template --output-dir-template. Default: FILE-HASH/RELEASE.yaml."`
+}
+
+const defaultValuesFile = "{{ .State.BaseName }}-{{ .State.AbsPathSHA1 }}/{{ .Release.Name }}.yaml"
+
+// Run writes the merged values files of every release that is to be installed.
+// As in helmfile, sets are not among them: they come on top when a chart is
+// rendered.
+func (c *writeValuesCmd) Run(ctx context.Context, s *session) error {
+	f, err := s.load(ctx, request{over: c.overlay, limit: c.Concurrency, policy: spec.NeedsIgnore})
+	if err != nil {
+		return err
+	}
+	l := s.lifecycle(f.spec)
+	return l.around(ctx, func() error {
+		paths := make([]string, len(f.releases))
+		errs := make([]error, len(f.releases))
+		each(len(f.releases), f.at(fetches), func(i int) {
+			if f.releases[i].Installed {
+				paths[i], errs[i] = c.write(ctx, f, f.releases[i])
+			}
+		})
+		for i, r := range f.releases {
+			if paths[i] == "" {
+				continue
+			}
+			if err := view.Text(s.env.Streams.Out, "wrote "+paths[i]+"\n"); err != nil {
+				return err
+			}
+			errs = append(errs, l.Fire(ctx, spec.EventCleanup, r, nil))
+		}
+		return interrupted(ctx, errors.Join(errs...))
+	})
+}
+
+func (c *writeValuesCmd) write(ctx context.Context, f *fleet, r spec.Release) (string, error) {
+	values, err := f.spec.ValuesOf(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	path, err := newPathData(f.spec.Files[r.File], r).path("--output-file-template", c.OutputFileTemplate, defaultValuesFile)
+	if err != nil {
+		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
+	}
+	text, err := yaml.Marshal(values)
+	if err != nil {
+		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
+	}
+	return path, nil
+}
