@@ -13,5 +13,5 @@ func (s *Spec) Declared(sel Selector) ([]Release, error) {
 	if len(out) == 0 {
 		return nil, s.nothing(sel)
 	}
-	return out, nil
+	return out, s.unlocked(out)
 }

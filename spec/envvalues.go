@@ -21,6 +21,7 @@ type valuesList struct {
 	entries  []schema.Entry
 	dir      string
 	handler  *string
+	config   *schema.MissingConfig
 	strategy string
 	env      *env       // what templates see
 	hcl      []hcl.File // decrypted files in HCL, which come before those of the list
@@ -60,6 +61,7 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 			add(v)
 		case string:
 			files, err := l.find(ctx, list.dir, v)
+			err = forgive(err, list.config)
 			if err == nil && len(files) == 0 {
 				err = l.missing(handler, entry.Pos, "values", v)
 			}
@@ -154,6 +156,15 @@ func (l *loader) find(ctx context.Context, dir, path string) ([]string, error) {
 		return values.Files("", local)
 	}
 	return values.Files(dir, path)
+}
+
+// forgive drops the error of a missing git ref where missingFileHandlerConfig
+// makes that a missing file.
+func forgive(err error, config *schema.MissingConfig) error {
+	if config != nil && config.IgnoreMissingGitBranch && errors.Is(err, source.ErrNoRef) {
+		return nil
+	}
+	return err
 }
 
 // missing does what the handler says about a file that is not there.

@@ -201,7 +201,6 @@ func (l *loader) visitFile(ctx context.Context, path string, n nested) (int, err
 	if n.parent != nil {
 		inheritConfig(&f.state, &n.parent.state, n.inherits)
 	}
-	l.warnOfLock(f)
 	errs := []error{l.applyOverrides(f)}
 	order, err := l.fileOrder(f)
 	errs = append(errs, err)

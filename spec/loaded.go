@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
 )
@@ -27,6 +28,7 @@ type releaseExtra struct {
 	raw       *schema.Release // rendered, overrides applied
 	namespace string          // as the state says, before Bind
 	context   string
+	lock      error // its chart is not in the lock file; told when the release is selected
 }
 
 // newFile makes the exported form of a loaded file.
@@ -70,6 +72,11 @@ func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error 
 	if err := c.join(); err != nil {
 		return err
 	}
+	l.warnIdle(f, c.raw)
+	locks, err := l.applyLock(f, c)
+	if err != nil {
+		return err
+	}
 	state, err := stateYAML(f, c.raw, f.env.merged())
 	if err != nil {
 		return err
@@ -78,7 +85,39 @@ func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error 
 	for i, r := range c.releases {
 		r.Index = len(l.spec.Releases)
 		l.spec.Releases = append(l.spec.Releases, r)
-		l.spec.loaded.releases = append(l.spec.loaded.releases, releaseExtra{raw: c.raw[i], namespace: r.ID.Namespace, context: r.ID.Context})
+		l.spec.loaded.releases = append(l.spec.loaded.releases, releaseExtra{raw: c.raw[i], namespace: r.ID.Namespace, context: r.ID.Context, lock: locks[i]})
 	}
 	return nil
+}
+
+// applyLock gives releases the chart versions of the file's lock. It returns
+// what is wrong with each release.
+func (l *loader) applyLock(f *stateFile, c *converter) ([]error, error) {
+	out := make([]error, len(c.releases))
+	all, err := l.locked(f)
+	if err != nil || all == nil {
+		return out, err
+	}
+	for i := range c.releases {
+		r := &c.releases[i]
+		version, err := lock(r.Chart, all, f.lockPath())
+		if err != nil {
+			out[i] = &Error{Pos: r.Pos, Field: "releases." + r.ID.Name + ".version", Err: err}
+			continue
+		}
+		r.Chart.Version, c.raw[i].Version = version, version
+	}
+	return out, nil
+}
+
+// unlocked joins what is wrong with the chart versions of releases.
+func (s *Spec) unlocked(releases []Release) error {
+	if s.loaded == nil {
+		return nil
+	}
+	var errs []error
+	for _, r := range releases {
+		errs = append(errs, s.loaded.releases[r.Index].lock)
+	}
+	return errors.Join(errs...)
 }

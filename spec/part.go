@@ -185,7 +185,7 @@ func (l *loader) loadEnvironment(ctx context.Context, f *stateFile, st *schema.S
 	secrets, inHCL, err := l.environmentSecrets(ctx, f, st, spec)
 	errs := []error{asErrors(err, spec.Pos, "environments."+l.opts.Environment)}
 	own, err := l.stateValues(ctx, valuesList{
-		entries: spec.Values, dir: f.dir, handler: spec.MissingFile, strategy: spec.MergeStrategy, env: seen, hcl: inHCL,
+		entries: spec.Values, dir: f.dir, handler: spec.MissingFile, config: missingConfig(spec.MissingConfig, st), strategy: spec.MergeStrategy, env: seen, hcl: inHCL,
 	})
 	errs = append(errs, asErrors(err, spec.Pos, "environments."+l.opts.Environment))
 	own = values.Override(own, secrets)
@@ -233,4 +233,12 @@ func checkKeys(text []byte, path string) error {
 		return mistake(schema.Pos{File: path}, "", errors.New("the file has no top-level keys"))
 	}
 	return errors.Join(errs...)
+}
+
+// missingConfig is the release's or environment's own, else the file's.
+func missingConfig(own *schema.MissingConfig, st *schema.State) *schema.MissingConfig {
+	if own != nil {
+		return own
+	}
+	return st.MissingConfig
 }

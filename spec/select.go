@@ -58,7 +58,7 @@ func (s *Spec) Select(sel Selector, needs NeedsPolicy) ([]Release, error) {
 			out = append(out, r)
 		}
 	}
-	return out, nil
+	return out, s.unlocked(out)
 }
 
 func (s *Spec) nothing(sel Selector) error {

@@ -113,6 +113,7 @@ type place struct {
 // the handler allows.
 func (v *valuesReader) one(ctx context.Context, path string, at place) (string, error) {
 	files, err := v.loader.find(ctx, v.file.dir, path)
+	err = forgive(err, missingConfig(v.raw.MissingConfig, &v.file.state))
 	switch {
 	case err != nil:
 		return "", mistake(at.pos, at.field, err)

@@ -74,7 +74,7 @@ func TestValuesTellsMistakesWithTheirPlace(t *testing.T) {
 		{"deep brackets", []string{"values { a = " + strings.Repeat("[", 5000) + "}"}, "too large: nested deeper"},
 		{"a long row of operators", []string{"values { a = " + strings.Repeat("!", 50_000) + "true }"}, "too large: nested deeper"},
 		{"a huge file", []string{strings.Repeat("#", maxBytes+1)}, "1.hcl: too large: more than 1048576 bytes"},
-		{"a long chain", []string{"values {\n" + chain(2 * maxDepth) + "}"}, "too large: references are chained"},
+		{"a long chain", []string{"values {\n" + chain(2*maxDepth) + "}"}, "too large: references are chained"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	getter "github.com/hashicorp/go-getter"
@@ -38,7 +39,19 @@ func download(ctx context.Context, a *address, dst string) error {
 		Decompressors:   getter.LimitedDecompressors(maxFiles, maxUnpacked),
 		DisableSymlinks: true,
 	}
-	return client.Get()
+	err := client.Get()
+	if err != nil && a.getter == "git" && lacksRef(err.Error()) {
+		return fmt.Errorf("%w: %w", ErrNoRef, err)
+	}
+	return err
+}
+
+// lacksRef reads the words of go-getter and git: neither tells a missing ref in
+// another way.
+func lacksRef(complaint string) bool {
+	return strings.Contains(complaint, "invalid ref:") ||
+		strings.Contains(complaint, "did not match any file(s) known to git") ||
+		strings.Contains(complaint, "not found in upstream")
 }
 
 // getters are the ways of go-getter that are allowed: local files are not, so

@@ -19,6 +19,9 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
+// ErrNoRef says that a git repository has no such branch, tag or commit.
+var ErrNoRef = errors.New("the repository has no such ref")
+
 // ErrDisabled says that remote sources are switched off for this run.
 var ErrDisabled = errors.New("remote sources are disabled by HELMFILE_DISABLE_INSECURE_FEATURES")
 

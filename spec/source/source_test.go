@@ -90,6 +90,9 @@ func TestGit(t *testing.T) {
 	if text, err := os.ReadFile(path); err != nil || string(text) != "git: true\n" {
 		t.Errorf("got %q, %v", text, err)
 	}
+	if _, err := f.Path(context.Background(), "git::file://"+repo+"@conf/v.yaml?ref=gone"); !errors.Is(err, ErrNoRef) {
+		t.Errorf("got %v, want ErrNoRef", err)
+	}
 	if _, err := f.Path(context.Background(), "git::file://"+repo+"@../../etc/passwd?ref=main"); err == nil {
 		t.Error("a file part that leaves the repository is taken")
 	}

@@ -167,7 +167,7 @@ func TestDerivePasswordIsComputedOnce(t *testing.T) {
 	if calls != 2 {
 		t.Errorf("computed %d times, want 2", calls)
 	}
-	got, err := r.String(t.Context(), Template{File: "f", Text: []byte(`{{ derivePassword 1 "long" "secret" "user" "example.com" }}`)}, nil)
+	got, err := r.String(t.Context(), Template{File: "f", Text: []byte(`{{ derivePassword 1 "long" "password" "user" "example.com" }}`)}, nil)
 	if want := "ZedaFaxcZaso9*"; err != nil || got != want {
 		t.Errorf("got %q, %v, want sprig's %q", got, err, want)
 	}

@@ -1,0 +1,30 @@
+package schema
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestKeysAreAllOfHelmfiles counts the keys that helmfile v1.8.0 reads, with
+// flotilla's own added.
+func TestKeysAreAllOfHelmfiles(t *testing.T) {
+	const own = 1 // fileOrder, and atomicGroup of a release
+	want := map[string]int{
+		"": 22 + own, "releases": 88 + own, "helmDefaults": 43, "repositories": 15, "environments": 6,
+		"helmfiles": 5, "releases.hooks": 6, "releases.set": 4, "releases.dependencies": 3, "releases.inherit": 2,
+		"releases.trackResources": 3, "environments.missingFileHandlerConfig": 1,
+	}
+	got := map[string]int{}
+	for _, key := range Keys() {
+		parent := ""
+		if at := strings.LastIndexByte(key, '.'); at >= 0 {
+			parent = key[:at]
+		}
+		got[parent]++
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("number of keys by parent (-want +got)\n%s", diff)
+	}
+}
