@@ -36,7 +36,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		report = undo(ctx, p, report, w, opts)
 	}
 	report = commit(late, report, w)
-	report.HookErrs = append(report.HookErrs, cleanup(late, report, w)...)
+	report.HookErrs = append(report.HookErrs, cleanup(late, p.Mode, report, w)...)
 	return finish(ctx, report, opts)
 }
 
@@ -71,14 +71,16 @@ func preApply(ctx context.Context, p *plan.Plan, w Workers) error {
 	return nil
 }
 
-// cleanup fires once for every release that the run looked at, whatever ended.
-func cleanup(ctx context.Context, r Report, w Workers) []error {
+// cleanup fires once for every release that the run looked at, whatever ended,
+// and tells of no failure; a destroy fires it only for what was not there. So
+// does helmfile (its pkg/state/state.go and pkg/app/app.go, TriggerCleanupEvent).
+func cleanup(ctx context.Context, mode plan.Mode, r Report, w Workers) []error {
 	var errs []error
 	for _, x := range r.Results {
-		if x.Outcome == OutcomeSkipped {
+		if x.Outcome == OutcomeSkipped || mode == plan.ModeDestroy && x.Step.Action.Writes() {
 			continue
 		}
-		if err := w.Hooks.Fire(ctx, spec.EventCleanup, x.Step.Release, x.Err); err != nil {
+		if err := w.Hooks.Fire(ctx, spec.EventCleanup, x.Step.Release, nil); err != nil {
 			errs = append(errs, err)
 		}
 	}

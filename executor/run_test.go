@@ -133,7 +133,7 @@ func (noHooks) Fire(context.Context, spec.HookEvent, spec.Release, error) error 
 // "-a" (uninstall) and "=a" (unchanged).
 func build(t *testing.T, f *fleet, text string) *plan.Plan {
 	t.Helper()
-	in := plan.Input{Have: state.Snapshot{}, Want: map[spec.ReleaseID]*state.Revision{}, Now: time.Now()}
+	in := plan.Input{Have: state.Snapshot{}, Want: map[spec.ReleaseID]*state.Revision{}}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" {
@@ -321,8 +321,8 @@ func (h *recordingHooks) Fire(_ context.Context, e spec.HookEvent, r spec.Releas
 func TestLifecycleHooks(t *testing.T) {
 	tests := []struct{ name, graph, bad, want, outcomes string }{
 		{"around an apply", "+a\n-b\n=c", "", "preapply c, preapply b, preapply a, presync a, postsync a, presync b, preuninstall b, postuninstall b, postsync b, cleanup a, cleanup b, cleanup c", "a done, b done, c unchanged"},
-		{"a failing presync fails the release, and postsync hears of it", "+a", "presync a", "preapply a, presync a, postsync a after boom, cleanup a after boom", "a failed"},
-		{"a failing postsync fails the release", "+a", "postsync a", "preapply a, presync a, postsync a, cleanup a after boom", "a undone"},
+		{"a failing presync fails the release, and postsync hears of it", "+a", "presync a", "preapply a, presync a, postsync a after boom, cleanup a", "a failed"},
+		{"a failing postsync fails the release", "+a", "postsync a", "preapply a, presync a, postsync a, cleanup a", "a undone"},
 		{"a failing preapply stops the run before it began", "+a\n+b", "preapply b", "preapply b", "a skipped, b skipped"},
 		{"nothing changed: only cleanup", "=a", "", "cleanup a", "a unchanged"},
 	}
@@ -340,6 +340,18 @@ func TestLifecycleHooks(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestADestroyFiresCleanupForWhatWasNotThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFleet(), &recordingHooks{}
+		p := build(t, f, "-a\n=b")
+		p.Mode = plan.ModeDestroy
+		Run(t.Context(), p, Workers{f, f, h}, Options{})
+		if got := strings.Join(h.log, ", "); got != "preuninstall a, postuninstall a, cleanup b" {
+			t.Errorf("hooks %q", got)
+		}
+	})
 }
 
 // What a failed step did not touch is not this run's to put back: a release that

@@ -60,17 +60,16 @@ func step(r spec.Release, in Input) (Step, error) {
 		s.After = want
 	}
 	options := in.Policy.Diff
-	options.Namespace = r.ID.Namespace
+	options.Namespace, options.ClusterScoped = r.ID.Namespace, in.ClusterScoped[r.ID.Context]
 	changes, err := diff.Revisions(s.Before, s.After, options)
-	if err != nil {
+	if err != nil && s.After != nil {
 		return Step{}, fmt.Errorf("comparing %s: %w", r.ID, err)
 	}
-	s.Changes = changes
+	s.Changes = changes // none of a deletion whose stored manifest cannot be read: that keeps nobody from it
 	s.Action, s.Reason, err = Decide(Observation{
 		Phase:   have.Phase,
 		Wanted:  wanted,
 		Changed: len(changes) > 0,
-		Stale:   stale(r, have, in),
 	}, in.Policy)
 	if err != nil {
 		return Step{}, busy(r, have, err)
@@ -95,6 +94,6 @@ func busy(r spec.Release, have state.Release, err error) error {
 	if last == nil || !errors.Is(err, ErrBusy) {
 		return fmt.Errorf("deciding on %s: %w", r.ID, err)
 	}
-	return fmt.Errorf("%s: %w: revision %d is %s since %s; wait for it to end, or use --force-pending if whoever started it is gone",
+	return fmt.Errorf("%s: %w: revision %d is %s since %s, and nobody can tell from here whether it still goes on; wait for it to end, or use --force-pending when you know that whoever started it is gone",
 		r.ID, err, last.Number, last.Status, last.Deployed.UTC().Format(time.RFC3339))
 }

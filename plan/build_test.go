@@ -22,7 +22,7 @@ func id(name string) spec.ReleaseID { return spec.ReleaseID{Context: "c", Namesp
 // input reads a graph from lines such as "a: b c" (a needs b and c) and
 // "-a: b" (a is to be uninstalled).
 func input(text string) Input {
-	in := Input{Have: state.Snapshot{}, Want: map[spec.ReleaseID]*state.Revision{}, Now: now}
+	in := Input{Have: state.Snapshot{}, Want: map[spec.ReleaseID]*state.Revision{}}
 	for line := range strings.Lines(text) {
 		name, needs, _ := strings.Cut(strings.TrimSpace(line), ":")
 		if name == "" {
@@ -225,9 +225,9 @@ func TestBusyReleasesAreAllNamed(t *testing.T) {
 	if !errors.Is(err, ErrBusy) || strings.Count(err.Error(), "pending-upgrade since 2026-01-02T03:03:05Z") != 2 {
 		t.Errorf("error %v", err)
 	}
-	in.Now = now.Add(10 * time.Minute)
+	in.Policy.ForcePending = true
 	if p, err := Build(in); err != nil || p.Steps[0].Reason != ReasonPending {
-		t.Errorf("later: %v", err)
+		t.Errorf("taken over: %v", err)
 	}
 }
 
@@ -313,5 +313,37 @@ func TestScopeGroupFollowsNeedsOfDeletions(t *testing.T) {
 	all := map[spec.ReleaseID]bool{id("a"): true, id("b"): true, id("c"): true}
 	if got := p.Touched(ScopeGroup, all, map[spec.ReleaseID]bool{id("b"): true}); !got[id("a")] || !got[id("c")] {
 		t.Errorf("undoes %v", got)
+	}
+}
+
+func TestADestroyMindsCyclesOnlyInFilesInWhichSomethingIsToBeDeleted(t *testing.T) {
+	in := input("a: b\nb: a\nc:\n")
+	in.Policy.Mode = ModeDestroy
+	in.Files = []spec.File{{Path: "x.yaml"}, {Path: "y.yaml"}}
+	p, err := Build(in)
+	if err != nil || p.Changed() {
+		t.Fatalf("nothing is there: %v", err)
+	}
+	in.Have[id("c")] = deployed("c", "old")
+	if _, err := Build(in); !errors.Is(err, ErrCycle) {
+		t.Errorf("something of the same file is there: %v", err)
+	}
+	in.Releases[2].File = 1
+	if p, err = Build(in); err != nil || p.Count(ActionUninstall) != 1 {
+		t.Errorf("something of another file is there: %v", err)
+	}
+}
+
+func TestAStoredManifestThatCannotBeReadKeepsNobodyFromDeleting(t *testing.T) {
+	in := input("-a:\nb:\n")
+	in.Have[id("a")].History[0].Stream = []byte("---\n\tno: yaml\n")
+	in.Have[id("b")] = deployed("b", "old")
+	in.Have[id("b")].History[0].Stream = []byte("---\n\tno: yaml\n")
+	if _, err := Build(in); err == nil || !strings.Contains(err.Error(), "comparing c/n/b") || strings.Contains(err.Error(), "c/n/a") {
+		t.Errorf("an upgrade needs it, a deletion does not: %v", err)
+	}
+	in.Policy.Mode = ModeDestroy
+	if p, err := Build(in); err != nil || p.Count(ActionUninstall) != 2 {
+		t.Errorf("destroying: %v", err)
 	}
 }

@@ -3,9 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -13,12 +11,11 @@ import (
 var ErrBusy = errors.New("another operation is in progress")
 
 // Observation is what Decide looks at: how the release is, what is wanted, and
-// how both compare. It holds no clock: age is already computed.
+// how both compare.
 type Observation struct {
 	Phase   state.Phase
 	Wanted  bool
 	Changed bool // the wanted objects or hooks differ from the stored ones
-	Stale   bool // a pending operation is old enough to have been cut off
 }
 
 // Decide is the whole table of actions. It is total: an observation that it
@@ -41,7 +38,9 @@ func Decide(o Observation, pol Policy) (Action, Reason, error) {
 	case state.PhaseFailed:
 		return applyOrDelete(wanted, ReasonFailed, pol)
 	case state.PhasePending:
-		if !o.Stale && !pol.ForcePending {
+		// No age tells that nobody is at work: hooks and waits of another run may
+		// take longer than any timeout that is known here.
+		if !pol.ForcePending {
 			return "", "", ErrBusy
 		}
 		return applyOrDelete(wanted, ReasonPending, pol)
@@ -77,18 +76,4 @@ func applyOrDelete(wanted bool, why Reason, pol Policy) (Action, Reason, error) 
 	default:
 		return ActionUninstall, ReasonNotWanted, nil
 	}
-}
-
-// pendingAfter is the age at which a pending operation counts as cut off; Helm's
-// own default for a timeout.
-const pendingAfter = 5 * time.Minute
-
-// stale says whether a pending operation is older than any that could still be
-// running: its own timeout has passed.
-func stale(rel spec.Release, have state.Release, in Input) bool {
-	last := have.Last()
-	if last == nil {
-		return false
-	}
-	return in.Now.Sub(last.Deployed) > max(pendingAfter, rel.Options.Timeout)
 }

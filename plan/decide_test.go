@@ -19,33 +19,30 @@ func TestDecide(t *testing.T) {
 	tests := []struct {
 		name                         string
 		phase                        state.Phase
-		stale                        bool
 		pol                          Policy
 		unwanted, unchanged, changed cell
 	}{
-		{"apply on an absent release", state.PhaseAbsent, false, Policy{Mode: ModeApply},
+		{"apply on an absent release", state.PhaseAbsent, Policy{Mode: ModeApply},
 			cell{ActionNone, ReasonAbsent, false}, cell{ActionInstall, ReasonNew, false}, cell{ActionInstall, ReasonNew, false}},
-		{"apply on a deployed release", state.PhaseDeployed, false, Policy{Mode: ModeApply},
+		{"apply on a deployed release", state.PhaseDeployed, Policy{Mode: ModeApply},
 			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionNone, ReasonUnchanged, false}, cell{ActionUpgrade, ReasonChanged, false}},
-		{"sync on a deployed release", state.PhaseDeployed, false, Policy{Mode: ModeSync},
+		{"sync on a deployed release", state.PhaseDeployed, Policy{Mode: ModeSync},
 			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonSync, false}, cell{ActionUpgrade, ReasonChanged, false}},
-		{"destroy of a deployed release", state.PhaseDeployed, false, Policy{Mode: ModeDestroy},
+		{"destroy of a deployed release", state.PhaseDeployed, Policy{Mode: ModeDestroy},
 			cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}},
-		{"destroy of an absent release", state.PhaseAbsent, false, Policy{Mode: ModeDestroy},
+		{"destroy of an absent release", state.PhaseAbsent, Policy{Mode: ModeDestroy},
 			cell{ActionNone, ReasonAbsent, false}, cell{ActionNone, ReasonAbsent, false}, cell{ActionNone, ReasonAbsent, false}},
-		{"a failed release is applied again though its objects are as wanted", state.PhaseFailed, false, Policy{Mode: ModeApply},
+		{"a failed release is applied again though its objects are as wanted", state.PhaseFailed, Policy{Mode: ModeApply},
 			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonFailed, false}, cell{ActionUpgrade, ReasonFailed, false}},
-		{"a failed release is destroyed", state.PhaseFailed, false, Policy{Mode: ModeDestroy},
+		{"a failed release is destroyed", state.PhaseFailed, Policy{Mode: ModeDestroy},
 			cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}, cell{ActionUninstall, ReasonDestroy, false}},
-		{"a young pending release is busy", state.PhasePending, false, Policy{Mode: ModeApply}, busy, busy, busy},
-		{"a young pending release is busy for destroy too", state.PhasePending, false, Policy{Mode: ModeDestroy}, busy, busy, busy},
-		{"an old pending release is taken over", state.PhasePending, true, Policy{Mode: ModeApply},
+		{"a pending release is busy", state.PhasePending, Policy{Mode: ModeApply}, busy, busy, busy},
+		{"a pending release is busy for destroy too", state.PhasePending, Policy{Mode: ModeDestroy}, busy, busy, busy},
+		{"a pending release is taken over by force", state.PhasePending, Policy{Mode: ModeApply, ForcePending: true},
 			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonPending, false}, cell{ActionUpgrade, ReasonPending, false}},
-		{"a young pending release is taken over by force", state.PhasePending, false, Policy{Mode: ModeApply, ForcePending: true},
-			cell{ActionUninstall, ReasonNotWanted, false}, cell{ActionUpgrade, ReasonPending, false}, cell{ActionUpgrade, ReasonPending, false}},
-		{"a cut-off uninstall is finished, then installed if wanted", state.PhaseUninstalling, false, Policy{Mode: ModeApply},
+		{"a cut-off uninstall is finished, then installed if wanted", state.PhaseUninstalling, Policy{Mode: ModeApply},
 			cell{ActionUninstall, ReasonUninstalling, false}, cell{ActionInstall, ReasonUninstalling, false}, cell{ActionInstall, ReasonUninstalling, false}},
-		{"a release of which only history is left is installed", state.PhaseUninstalled, false, Policy{Mode: ModeApply},
+		{"a release of which only history is left is installed", state.PhaseUninstalled, Policy{Mode: ModeApply},
 			cell{ActionNone, ReasonAbsent, false}, cell{ActionInstall, ReasonUninstalled, false}, cell{ActionInstall, ReasonUninstalled, false}},
 	}
 	for _, tt := range tests {
@@ -59,7 +56,7 @@ func TestDecide(t *testing.T) {
 			{"wanted and different", true, true, tt.changed},
 		} {
 			t.Run(tt.name+"/"+c.name, func(t *testing.T) {
-				action, reason, err := Decide(Observation{Phase: tt.phase, Wanted: c.wanted, Changed: c.changed, Stale: tt.stale}, tt.pol)
+				action, reason, err := Decide(Observation{Phase: tt.phase, Wanted: c.wanted, Changed: c.changed}, tt.pol)
 				if got := (cell{action, reason, errors.Is(err, ErrBusy)}); got != c.want {
 					t.Errorf("Decide = %+v, want %+v (error %v)", got, c.want, err)
 				}
@@ -75,10 +72,10 @@ func TestDecideRefusesAPhaseItDoesNotKnow(t *testing.T) {
 }
 
 func FuzzDecideIsTotal(f *testing.F) {
-	f.Add("deployed", true, true, false, "apply", false)
-	f.Add("pending", false, false, true, "destroy", true)
-	f.Fuzz(func(t *testing.T, phase string, wanted, changed, stale bool, mode string, force bool) {
-		action, reason, err := Decide(Observation{state.Phase(phase), wanted, changed, stale}, Policy{Mode: Mode(mode), ForcePending: force})
+	f.Add("deployed", true, true, "apply", false)
+	f.Add("pending", false, false, "destroy", true)
+	f.Fuzz(func(t *testing.T, phase string, wanted, changed bool, mode string, force bool) {
+		action, reason, err := Decide(Observation{state.Phase(phase), wanted, changed}, Policy{Mode: Mode(mode), ForcePending: force})
 		if (err == nil) != (action != "" && reason != "") {
 			t.Errorf("action %q, reason %q, error %v", action, reason, err)
 		}

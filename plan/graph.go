@@ -15,8 +15,13 @@ var ErrCycle = errors.New("needs form a cycle")
 
 // order adds every edge to a plan and sorts its steps by them.
 func order(p *Plan, files []spec.File) (*Plan, error) {
-	p.Edges = append(needsEdges(p.Steps), fileEdges(p.Steps, files)...)
+	byFiles := fileEdges(p.Steps, files)
+	p.Edges = append(needsEdges(p.Steps), byFiles...)
 	sorted, err := sortSteps(p)
+	if errors.Is(err, ErrCycle) && p.Mode == ModeDestroy {
+		p.Edges = append(needsEdges(inUse(p.Steps)), byFiles...)
+		sorted, err = sortSteps(p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +54,16 @@ func needsEdges(steps []Step) []Edge {
 		}
 	}
 	return edges
+}
+
+// inUse are the steps of those files in which something is to be deleted. As in
+// helmfile, a destroy minds the needs of no other file: there is nothing to do.
+func inUse(steps []Step) []Step {
+	deletes := map[int]bool{}
+	for _, s := range steps {
+		deletes[s.Release.File] = deletes[s.Release.File] || s.Action.Deletes()
+	}
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !deletes[s.Release.File] })
 }
 
 // fileEdges keeps helmfile's order of files: what a file applies waits for what

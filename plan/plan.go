@@ -4,7 +4,7 @@
 package plan
 
 import (
-	"time"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/spec"
@@ -97,7 +97,9 @@ type Input struct {
 	Have     state.Snapshot
 	Want     map[spec.ReleaseID]*state.Revision // rendered; nothing for what is not wanted
 	Policy   Policy
-	Now      time.Time // the clock that pending operations are aged by
+	// ClusterScoped are the kinds of each context that have no namespace, beside
+	// those of Kubernetes itself and those whose definition is in a release.
+	ClusterScoped map[string]map[schema.GroupKind]bool
 }
 
 // EdgeKind is why one node comes after another.

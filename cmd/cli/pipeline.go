@@ -126,14 +126,18 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 			return nil, err
 		}
 	}
+	scoped, err := t.clusters.ClusterScoped(ctx, f.ids())
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
 	policy.Diff.Redact = s.secrets.met.Redact
 	return plan.Build(plan.Input{
-		Releases: f.releases,
-		Files:    f.spec.Files,
-		Have:     have,
-		Want:     want,
-		Policy:   policy,
-		Now:      s.env.Now(),
+		Releases:      f.releases,
+		Files:         f.spec.Files,
+		Have:          have,
+		Want:          want,
+		Policy:        policy,
+		ClusterScoped: scoped,
 	})
 }
 

@@ -6,7 +6,11 @@ package diff
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -39,6 +43,10 @@ type Options struct {
 	NoHooks     bool
 	Namespace   string // of the release: fills in for objects that name none
 
+	// ClusterScoped are kinds that have no namespace, beside those of Kubernetes
+	// itself and those that a revision defines.
+	ClusterScoped map[schema.GroupKind]bool
+
 	// Redact replaces the secrets of this run in a text by spec.Masked, in
 	// objects of all kinds. ShowSecrets switches it off. Nil: it knows none.
 	Redact func(text string) string
@@ -52,6 +60,7 @@ func Revisions(before, after *state.Revision, opts Options) ([]Change, error) {
 	if Same(before, after) {
 		return nil, nil
 	}
+	opts.ClusterScoped = clusterScoped(opts.ClusterScoped, before, after)
 	objects, err := compare(streams(before), streams(after), opts)
 	if err != nil || opts.NoHooks {
 		return objects, err
@@ -98,14 +107,9 @@ func hookTexts(r *state.Revision) []string {
 }
 
 func compare(before, after []string, opts Options) ([]Change, error) {
-	before, after = withoutCommon(before, after)
-	old, err := index(before, opts)
+	old, wanted, err := differing(before, after, opts)
 	if err != nil {
-		return nil, fmt.Errorf("reading the stored manifest: %w", err)
-	}
-	wanted, err := index(after, opts)
-	if err != nil {
-		return nil, fmt.Errorf("reading the rendered manifest: %w", err)
+		return nil, err
 	}
 	var changes []Change
 	for id, o := range old {
@@ -133,6 +137,56 @@ func compare(before, after []string, opts Options) ([]Change, error) {
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return a.Object.Compare(b.Object) })
 	return changes, nil
+}
+
+// differing gives the objects of both sides that may differ, by id. Documents
+// that both sides hold with the same text are left out, and seldom parsed: only
+// where they may be another version of an object that is left, because one that
+// is listed twice is what its last document says.
+func differing(before, after []string, opts Options) (old, wanted map[state.ObjectID]object, err error) {
+	onlyBefore, onlyAfter := withoutCommon(before, after)
+	if old, wanted, err = indexBoth(onlyBefore, onlyAfter, opts); err != nil {
+		return nil, nil, err
+	}
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(old)), maps.Keys(wanted))
+	wholeBefore, wholeAfter := mentioning(before, ids), mentioning(after, ids)
+	if len(wholeBefore) == len(onlyBefore) && len(wholeAfter) == len(onlyAfter) {
+		return old, wanted, nil
+	}
+	lastBefore, lastAfter, err := indexBoth(wholeBefore, wholeAfter, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range ids {
+		if o, ok := lastBefore[id]; ok {
+			old[id] = o
+		}
+		if o, ok := lastAfter[id]; ok {
+			wanted[id] = o
+		}
+	}
+	return old, wanted, nil
+}
+
+func indexBoth(before, after []string, opts Options) (old, wanted map[state.ObjectID]object, err error) {
+	if old, err = index(before, opts); err != nil {
+		return nil, nil, fmt.Errorf("reading the stored manifest: %w", err)
+	}
+	if wanted, err = index(after, opts); err != nil {
+		return nil, nil, fmt.Errorf("reading the rendered manifest: %w", err)
+	}
+	return old, wanted, nil
+}
+
+// mentioning keeps the documents that may hold one of the objects.
+func mentioning(docs []string, ids []state.ObjectID) []string {
+	var kept []string
+	for _, d := range docs {
+		if slices.ContainsFunc(ids, func(id state.ObjectID) bool { return strings.Contains(d, id.Name) && strings.Contains(d, id.Kind) }) {
+			kept = append(kept, d)
+		}
+	}
+	return kept
 }
 
 // withoutCommon drops the documents that both lists hold with the same text.

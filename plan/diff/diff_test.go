@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -46,6 +48,20 @@ func TestRevisions(t *testing.T) {
 			"remove ConfigMap/cm hook=false\n-apiVersion: v1\n-kind: ConfigMap\n-metadata:\n-  name: cm\n"},
 		{"a new API version is a change of the same object", rev("apiVersion: a/v1\nkind: K\nmetadata: {name: x}\n"), rev("apiVersion: a/v2\nkind: K\nmetadata: {name: x}\n"), Options{},
 			"change K/x hook=false\n-apiVersion: a/v1\n+apiVersion: a/v2\n kind: K\n@\n"},
+		{"of an object that is listed twice the later document counts", rev(cm + one), rev(cm + one + two), Options{},
+			"change Deployment/web hook=false\n@\n   paused: false\n-  replicas: 1\n+  replicas: 2\n"},
+		{"also when a document of both is the later one", rev(one), rev(two + one), Options{}, ""},
+		{"and when one of two goes", rev(two + one), rev(two), Options{},
+			"change Deployment/web hook=false\n@\n   paused: false\n-  replicas: 1\n+  replicas: 2\n"},
+		{"what is cluster-scoped has no namespace", nil, rev("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x}\n"), Options{Namespace: "n"},
+			"add ClusterRole/x hook=false\n+apiVersion: rbac.authorization.k8s.io/v1\n+kind: ClusterRole\n+metadata:\n+  name: x\n"},
+		{"a kind that the cluster has without namespace", nil, rev("---\napiVersion: example.org/v1\nkind: Boat\nmetadata: {name: x}\n"),
+			Options{Namespace: "n", ClusterScoped: map[schema.GroupKind]bool{{Group: "example.org", Kind: "Boat"}: true}},
+			"add Boat/x hook=false\n+apiVersion: example.org/v1\n+kind: Boat\n+metadata:\n+  name: x\n"},
+		{"a kind that the release defines without namespace", &state.Revision{}, &state.Revision{
+			Stream: []byte("---\napiVersion: example.org/v1\nkind: Boat\nmetadata: {name: x}\n"),
+			CRDs:   []state.CRDFile{{Data: []byte("kind: CustomResourceDefinition\nspec: {group: example.org, scope: Cluster, names: {kind: Boat}}\n")}}}, Options{Namespace: "n"},
+			"add Boat/x hook=false\n+apiVersion: example.org/v1\n+kind: Boat\n+metadata:\n+  name: x\n"},
 		{"hooks count", rev(one), rev(one, hook), Options{},
 			"add Job/job hook=true\n+apiVersion: batch/v1\n+kind: Job\n+metadata:\n+  name: job\n"},
 		{"hooks can be left out", rev(one), rev(one, hook), Options{NoHooks: true}, ""},

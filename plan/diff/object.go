@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-sh/flotilla/state"
@@ -62,7 +63,11 @@ func index(docs []string, opts Options) (map[state.ObjectID]object, error) {
 			return nil, fmt.Errorf("parsing YAML: %w", err)
 		}
 		for _, item := range items(o) {
-			found[Identify(item, opts.Namespace)] = item
+			id := Identify(item, opts.Namespace)
+			if opts.ClusterScoped[schema.GroupKind{Group: id.Group, Kind: id.Kind}] {
+				id.Namespace = ""
+			}
+			found[id] = item
 		}
 	}
 	return found, nil
