@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
 )
 
 // changeFlags are what apply and sync have in common.
@@ -92,6 +94,10 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		return err
 	}
 	t, f, err := s.bound(ctx, q.request)
+	if err != nil && q.mode == plan.ModeDestroy && s.allAbsent(ctx, q.request) {
+		s.view.Warn(fmt.Sprintf("nothing to destroy: no selected release is installed; but %v", err))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -110,6 +116,26 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		}
 		return s.execute(ctx, t, p, q)
 	})
+}
+
+// allAbsent reports that no selected release is in the cluster, where needs are
+// not to be followed. helmfile's destroy looks at needs only when there is
+// something to uninstall.
+func (s *session) allAbsent(ctx context.Context, q request) bool {
+	q.policy = spec.NeedsIgnore
+	t, f, err := s.bound(ctx, q)
+	if err != nil {
+		return false
+	}
+	seen := map[spec.ReleaseID]bool{}
+	for _, id := range f.ids() {
+		if seen[id] {
+			return false
+		}
+		seen[id] = true
+	}
+	have, err := t.observe(ctx, f)
+	return err == nil && !slices.ContainsFunc(f.ids(), func(id spec.ReleaseID) bool { return have[id].Last() != nil })
 }
 
 // execute runs a plan and tells how it went; the report decides the exit code.

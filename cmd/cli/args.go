@@ -37,10 +37,13 @@ func canonical(root *kong.Node, args []string) commandLine {
 	return c.line
 }
 
-// withoutCommand knows the two commands that are no part of the grammar.
+// withoutCommand knows what is no part of the grammar: help as a command, the
+// version as a flag, and nothing at all, which prints the help.
 func (c *scanner) withoutCommand(root *kong.Node) commandLine {
 	flags := c.spelled(root)
 	switch {
+	case len(c.words) == 0 && len(flags) == 0:
+		c.line.args = []string{"--help"}
 	case len(c.words) > 0 && c.words[0] == "help":
 		c.line.args = append(c.words[1:], "--help")
 	case len(c.words) == 0 && (slices.Contains(flags, "--version") || slices.Contains(flags, "-v")):

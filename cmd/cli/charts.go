@@ -23,15 +23,14 @@ type depsCmd struct {
 }
 
 // Run fetches every chart that the selected releases name, so that a later run
-// finds them in the cache, and lists what it got.
+// finds them in the cache, and lists what it got. As in helmfile, no hooks fire.
 func (c *depsCmd) Run(ctx context.Context, s *session) error {
 	s.globals.SkipRefresh = s.globals.SkipRefresh || c.SkipRepos
 	f, err := s.load(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
 	if err != nil {
 		return err
 	}
-	t := s.tools(f)
-	return t.around(ctx, f, func(f *fleet) error { return s.listCharts(ctx, t, f) })
+	return s.listCharts(ctx, s.tools(f), f)
 }
 
 func (s *session) listCharts(ctx context.Context, t *tools, f *fleet) error {

@@ -34,6 +34,7 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 	}
 	look := f.look(c.diffFlags, c.format)
 	return t.around(ctx, f, func(f *fleet) error {
+		defer t.tidy(ctx, f.releases)
 		p, err := s.plan(ctx, t, f, plan.Policy{ForcePending: c.ForcePending, Diff: look.compare})
 		if err != nil {
 			return err

@@ -75,6 +75,21 @@ func (t *tools) around(ctx context.Context, f *fleet, work func(*fleet) error) e
 	return errors.Join(err, t.hooks.cleanup(ctx, err))
 }
 
+// tidy fires the cleanup hooks of releases that a command has looked at but not
+// changed; as in helmfile, one that fails is only told.
+func (t *tools) tidy(ctx context.Context, releases []spec.Release) {
+	late, cancel := executor.UntilAbort(ctx, t.hooks.abort)
+	defer cancel()
+	for _, r := range releases {
+		if !r.Installed {
+			continue
+		}
+		if err := t.hooks.Fire(late, spec.EventCleanup, r, nil); err != nil {
+			t.session.view.Warn(err.Error())
+		}
+	}
+}
+
 // around fires the hooks of the files alone, for commands that helmfile lets
 // prepare no releases.
 func (l *lifecycle) around(ctx context.Context, work func() error) error {

@@ -24,7 +24,10 @@ func (c *lintCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	t := s.tools(f)
-	return t.around(ctx, f, func(f *fleet) error { return s.lint(ctx, t, f) })
+	return t.around(ctx, f, func(f *fleet) error {
+		defer t.tidy(ctx, f.releases)
+		return s.lint(ctx, t, f)
+	})
 }
 
 func (s *session) lint(ctx context.Context, t *tools, f *fleet) error {

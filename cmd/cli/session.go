@@ -139,12 +139,17 @@ func (s *session) bound(ctx context.Context, q request) (*tools, *fleet, error) 
 	return t, f, err
 }
 
-// loadAll is load for commands that show what is declared: it keeps releases
-// that a condition switches off and does not look at needs.
+// loadAll is load for commands that show what is declared: it does not look at
+// needs and, as in helmfile, without a selector also keeps the releases that a
+// condition switches off.
 func (s *session) loadAll(ctx context.Context) (*fleet, error) {
 	loaded, selector, err := s.read(ctx, request{})
 	if err != nil {
 		return nil, interrupted(ctx, err)
+	}
+	if !selector.Empty() {
+		selected, err := loaded.Select(selector, spec.NeedsIgnore)
+		return s.fleet(loaded, selected, err)
 	}
 	declared, err := loaded.Declared(selector)
 	return s.fleet(loaded, declared, err)

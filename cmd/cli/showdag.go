@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,14 +23,7 @@ type showDagCmd struct {
 // the length of the longest chain of needs below a release; an apply has no
 // such groups, it starts a release as soon as its own needs are done.
 func (c *showDagCmd) Run(ctx context.Context, s *session) error {
-	q := request{policy: spec.NeedsRequire}
-	switch {
-	case c.IncludeNeeds || c.IncludeTransitiveNeeds:
-		q.policy = spec.NeedsInclude
-	case c.SkipNeeds:
-		q.policy = spec.NeedsSkip
-	}
-	f, err := s.load(ctx, q)
+	f, err := c.load(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -41,18 +35,33 @@ func (c *showDagCmd) Run(ctx context.Context, s *session) error {
 					releases = append(releases, r)
 				}
 			}
-			if len(releases) > 0 {
-				view.Table(s.env.Streams.Out, []string{"GROUP", "RELEASE", "DEPENDENCIES"}, dag(releases))
-			}
+			view.Table(s.env.Streams.Out, []string{"GROUP", "RELEASE", "DEPENDENCIES"}, dag(releases))
 		}
 		return nil
 	})
 }
 
+// load selects as helmfile does here: without a selector also releases that a
+// condition switches off are shown.
+func (c *showDagCmd) load(ctx context.Context, s *session) (*fleet, error) {
+	q := request{policy: spec.NeedsRequire}
+	switch {
+	case c.IncludeNeeds || c.IncludeTransitiveNeeds || len(s.globals.Selector) == 0:
+		q.policy = spec.NeedsInclude
+	case c.SkipNeeds:
+		q.policy = spec.NeedsSkip
+	}
+	f, err := s.load(ctx, q)
+	if err != nil && !errors.Is(err, spec.ErrNothingMatched) || len(s.globals.Selector) > 0 {
+		return f, err
+	}
+	return s.loadAll(ctx)
+}
+
 func dag(releases []spec.Release) [][]string {
 	groups := levels(releases)
 	var rows [][]string
-	for group := 1; group <= slices.Max(groups); group++ {
+	for group := 1; slices.Contains(groups, group); group++ {
 		for i, r := range releases {
 			if groups[i] == group {
 				rows = append(rows, []string{strconv.Itoa(group), r.ID.String(), needsOf(r)})

@@ -53,6 +53,7 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return t.around(ctx, f, func(f *fleet) error {
+		defer t.tidy(ctx, byNeeds(f.releases))
 		want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
 		if err != nil {
 			return err

@@ -50,6 +50,7 @@ func (c *unittestCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
+		defer t.tidy(ctx, tested)
 		return c.test(ctx, unittests{tools: t, fleet: f, plugin: plugin, releases: tested})
 	})
 }
