@@ -11,6 +11,10 @@
 // in memory, so nothing is ever written beside the user's Chart.yaml and any
 // number of releases may build the same chart at the same time.
 //
+// Where dependencies are skipped, a chart folder has those that an earlier run
+// built for it, unless its declarations changed since: helmfile finds them in
+// charts/, where helm dependency build put them then.
+//
 // HTTP and OCI are spoken by this package and not by Helm's getter and registry
 // packages: those take no context, hide the status code in a text and read
 // without bounds. Formats stay Helm's: index.yaml, the OCI media types,

@@ -3,6 +3,7 @@ package chart
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -102,10 +103,17 @@ func (s *Store) Get(ctx context.Context, ref spec.Chart) (*Chart, error) {
 			return &Chart{Name: filepath.Base(c.dir), Origin: src.String(), Folder: c.dir, Fetched: c.web}, nil
 		}
 		files, err := s.build(ctx, c, nil)
+		if errors.Is(err, ErrMissingDependency) && src.skipDeps {
+			files, err = s.builtBefore(c, err)
+		}
 		if err != nil {
 			return nil, err
 		}
-		return s.add(files, src.String())
+		built, err := s.add(files, src.String())
+		if err == nil && len(files) > len(c.files) {
+			err = s.remember(c, built)
+		}
+		return built, err
 	})
 }
 
