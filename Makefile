@@ -28,6 +28,10 @@ help: ## Show this list
 build: ## Build bin/flotilla
 	go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flotilla ./cmd/flotilla
 
+.PHONY: secrets
+secrets: ## Build bin/flotilla-secrets, the helper for SOPS and secret back ends (some minutes the first time)
+	cd cmd/flotilla-secrets && go build -ldflags '-s -w -X main.version=$(VERSION)' -o ../../bin/flotilla-secrets .
+
 .PHONY: devcluster
 devcluster: ## Build bin/devcluster, a real control plane with simulated nodes (5 to 10 minutes the first time)
 	@sh cmd/devcluster/build.sh bin/devcluster
@@ -98,8 +102,12 @@ demo-down: ## Stop and remove the cluster of make demo
 test-devcluster:
 	cd cmd/devcluster && go vet ./... && go test ./...
 
+.PHONY: test-secrets
+test-secrets:
+	cd cmd/flotilla-secrets && go vet ./... && go test ./...
+
 .PHONY: ci
-ci: check test test-devcluster ## What a pipeline runs, starting from nothing but Go, make and git
+ci: check test test-devcluster test-secrets ## What a pipeline runs, starting from nothing but Go, make and git
 
 .PHONY: clean
 clean: ## Remove what was built
