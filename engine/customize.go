@@ -71,7 +71,11 @@ func (e *Engine) fromKustomization(ctx context.Context, in RenderInput, found *c
 	if in.Namespace != "" {
 		overlay.Namespace = in.Namespace
 	}
-	docs, err := e.kustomize.Build(ctx, kustomize.Folder{Dir: found.Folder, Fetched: found.Fetched, Overlay: overlay, Fetch: e.opts.Charts.Fetch})
+	fetch := e.opts.Charts.Fetch
+	if e.opts.NoExec {
+		fetch = func(context.Context, string) (string, error) { return "", ErrNoExec }
+	}
+	docs, err := e.kustomize.Build(ctx, kustomize.Folder{Dir: found.Folder, Fetched: found.Fetched, Overlay: overlay, Fetch: fetch})
 	if err != nil {
 		return nil, fmt.Errorf("building %s: %w", found.Origin, err)
 	}

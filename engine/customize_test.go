@@ -82,6 +82,19 @@ func TestPatchesComeBeforeThePostRenderer(t *testing.T) {
 	}
 }
 
+func TestNoProgramIsStartedWhereThatIsForbidden(t *testing.T) {
+	e := offline(t)
+	e.opts.NoExec = true
+	post := releaseOf(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  k: v\n"}), "one")
+	post.Options.PostRenderer = "/bin/cat"
+	remote := releaseOf(writeDir(t, "dir", map[string]string{"kustomization.yaml": "resources: ['https://192.0.2.1/org/repo//sub']\n"}), "two")
+	for _, r := range []spec.Release{post, remote} {
+		if _, err := e.Render(context.Background(), RenderInput{Release: r, Offline: true}); !errors.Is(err, ErrNoExec) {
+			t.Errorf("%s: error is %v", r.ID, err)
+		}
+	}
+}
+
 func TestPatchesOfNothing(t *testing.T) {
 	dir := writeChart(t, map[string]string{"templates/a.yaml": "{{ if .Values.on }}x{{ end }}\n"})
 	rev := render(t, offline(t), RenderInput{Release: releaseOf(dir, "one"), Patches: spec.Patches{Transformers: patch(labels)}})

@@ -67,6 +67,10 @@ type Options struct {
 	// Driver is where release records are kept, as HELM_DRIVER says it: secret
 	// or configmap; empty: secret. Helm's other drivers are not supported.
 	Driver string
+	// NoExec starts no program that a state file names: post-renderers are
+	// refused, and so are remote resources of kustomizations, for which git
+	// would be run.
+	NoExec bool
 	// Concurrency bounds the requests that one operation has under way while
 	// it applies objects; zero: 10.
 	Concurrency int

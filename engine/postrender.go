@@ -24,16 +24,22 @@ import (
 // be used.
 var ErrPostRenderer = errors.New("post-renderer")
 
+// ErrNoExec: a program would have to be started, which Options.NoExec forbids.
+var ErrNoExec = errors.New("programs may not be started in this run (--no-exec)")
+
 // sourceAnnotation carries the template's path through a post-renderer. The
 // name is Helm's (pkg/action/action.go), because post-renderers may know it.
 const sourceAnnotation = "postrenderer.helm.sh/postrender-filename"
 
 // postRender sends all documents, hooks included, as one stream through the
 // release's post-renderer, which is Helm 4's way by default.
-func postRender(ctx context.Context, r spec.Release, files map[string]string) (map[string]string, error) {
+func (e *Engine) postRender(ctx context.Context, r spec.Release, files map[string]string) (map[string]string, error) {
 	options := r.Options
 	if options.PostRenderer == "" {
 		return files, nil
+	}
+	if e.opts.NoExec {
+		return nil, fmt.Errorf("%w %s: %w", ErrPostRenderer, options.PostRenderer, ErrNoExec)
 	}
 	in, err := merge(files)
 	if err != nil {

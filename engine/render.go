@@ -105,7 +105,7 @@ func (e *Engine) render(ctx context.Context, in RenderInput) (*state.Revision, e
 	if files, rev.CRDs, err = e.customize(ctx, in, customizable{chart: loaded.Name(), files: files, crds: rev.CRDs}); err != nil {
 		return nil, err
 	}
-	if files, err = postRender(ctx, r, files); err != nil {
+	if files, err = e.postRender(ctx, r, files); err != nil {
 		return nil, err
 	}
 	return rev, assemble(rev, files, in.IncludeCRDs)
