@@ -65,22 +65,23 @@ func (s *Spec) embedded(ctx context.Context, r Release) (*schema.Release, error)
 	return &out, errors.Join(errs...)
 }
 
-// StateWithCharts is StateOf with other charts, by the index of the release.
+// StateWithCharts is StateOf with other charts, by the index of the release;
+// labels keep the names of the old ones.
 func (s *Spec) StateWithCharts(file int, releases []Release, charts map[int]string) ([]byte, error) {
 	if s.loaded == nil || file < 0 || file >= len(s.loaded.files) {
 		return nil, fmt.Errorf("there is no loaded file %d", file)
 	}
-	var raw []*schema.Release
+	var raw []schema.Release
 	for _, r := range releases {
 		if r.File != file || r.Index >= len(s.loaded.releases) {
 			continue
 		}
-		out := *s.loaded.releases[r.Index].raw
+		out := withLabels(s.loaded.releases[r.Index].raw)
 		if chart, ok := charts[r.Index]; ok {
 			out.Chart = chart
 		}
-		raw = append(raw, &out)
+		raw = append(raw, out)
 	}
 	f := s.loaded.files[file].file
-	return stateYAML(f, raw, f.env.merged())
+	return stateText(f, raw, f.env.merged())
 }

@@ -25,6 +25,23 @@ func (s *Spec) StateOf(file int, releases []Release) ([]byte, error) {
 }
 
 func stateYAML(f *stateFile, releases []*schema.Release, merged map[string]any) ([]byte, error) {
+	labelled := make([]schema.Release, 0, len(releases))
+	for _, r := range releases {
+		labelled = append(labelled, withLabels(r))
+	}
+	return stateText(f, labelled, merged)
+}
+
+// withLabels adds the labels that helmfile gives every release.
+func withLabels(r *schema.Release) schema.Release {
+	out := *r
+	out.Labels = make(map[string]string, len(r.Labels)+3)
+	maps.Copy(out.Labels, r.Labels)
+	maps.Copy(out.Labels, builtinLabels(r.Name, r.Namespace, r.Chart))
+	return out
+}
+
+func stateText(f *stateFile, releases []schema.Release, merged map[string]any) ([]byte, error) {
 	st := f.state
 	st.FilePath = filepath.Base(f.path)
 	st.HelmBinary = orText(st.HelmBinary, "helm")
@@ -33,15 +50,6 @@ func stateYAML(f *stateFile, releases []*schema.Release, merged map[string]any) 
 		st.Templates = map[string]schema.Release{}
 	}
 	st.RenderedValues = merged
-	st.Releases = nil
-	for _, r := range releases {
-		out := *r
-		out.Labels = make(map[string]string, len(r.Labels)+3)
-		maps.Copy(out.Labels, r.Labels)
-		for k, v := range builtinLabels(r.Name, r.Namespace, r.Chart) {
-			out.Labels[k] = v
-		}
-		st.Releases = append(st.Releases, out)
-	}
+	st.Releases = releases
 	return schema.Marshal(&st)
 }

@@ -63,6 +63,9 @@ func (c *fetchCmd) unpack(s *session, f *fleet, charts []*chart.Chart) error {
 			return fmt.Errorf("unpacking the chart of %s: %w", r.ID, err)
 		}
 		folders[r.Index] = dir
+		if inside, err := filepath.Rel(f.spec.Files[r.File].Dir, dir); err == nil && !filepath.IsAbs(c.OutputDir) {
+			folders[r.Index] = inside
+		}
 		if !c.WriteOutput {
 			if err := view.Text(s.env.Streams.Out, "wrote "+dir+"\n"); err != nil {
 				return err

@@ -113,10 +113,8 @@ func (v variables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	if len(flag.Envs) == 0 {
 		return nil, nil
 	}
-	set := false
 	for _, name := range flag.Envs {
-		value, found := v.lookup(name)
-		set = set || found
+		value, _ := v.lookup(name)
 		switch {
 		case value == "":
 			continue
@@ -131,9 +129,8 @@ func (v variables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 		}
 		return on, nil
 	}
+	// An answer in any case: kong has read the variables in its own way before.
 	switch {
-	case !set:
-		return nil, nil
 	case flag.IsBool():
 		return false, nil
 	case flag.HasDefault:

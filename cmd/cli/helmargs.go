@@ -42,6 +42,7 @@ type helmCall struct {
 	includeCRDs bool
 	skipTests   bool
 	noHooks     bool
+	strict      bool // lint: warnings are errors
 	showOnly    []string
 
 	unknown []string

@@ -59,6 +59,7 @@ func outputFlags() map[string]helmFlag {
 		"--include-crds":               sign(func(p *argsParser) { p.call.includeCRDs = true }),
 		"--skip-tests":                 sign(func(p *argsParser) { p.call.skipTests = true }),
 		"--validate":                   sign(func(p *argsParser) { p.call.server = true }),
+		"--strict":                     sign(func(p *argsParser) { p.call.strict = true }),
 		"--debug":                      sign(func(p *argsParser) { p.call.debug = true }),
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/spec"
-	"github.com/flotilla-sh/flotilla/spec/tmpl"
 )
 
 // lifecycle fires the hooks of state files and releases.
@@ -21,14 +20,13 @@ type lifecycle struct {
 func (s *session) lifecycle(loaded *spec.Spec) *lifecycle {
 	l := &lifecycle{files: loaded.Files, abort: s.env.Abort}
 	for _, f := range loaded.Files {
-		renderer := tmpl.New(tmpl.Options{NoExec: s.globals.NoExec, LookupEnv: s.env.Lookup})
 		l.runners = append(l.runners, hooks.New(hooks.Options{
 			File:      f,
 			Namespace: s.globals.Namespace,
 			Command:   s.command,
 			NoExec:    s.globals.NoExec || truth(s.env.Lookup, "HELMFILE_DISABLE_HOOKS"),
 			Render: func(text string, data any) (string, error) {
-				return renderer.String(context.Background(), tmpl.Template{File: f.Path, Dir: f.Dir, Text: []byte(text)}, data)
+				return loaded.RenderText(context.Background(), f, text, data)
 			},
 			Output: func(line hooks.Line) { s.view.Hook(line.Event, line.Hook, line.Text) },
 		}))

@@ -36,7 +36,7 @@ func (s *session) lint(ctx context.Context, t *tools, f *fleet) error {
 	each(len(f.releases), f.at(fetches), func(i int) { messages[i], errs[i] = t.lint(ctx, f, f.releases[i]) })
 	for i, r := range f.releases {
 		for _, m := range messages[i] {
-			if m.Severity == engine.SeverityError {
+			if m.Severity == engine.SeverityError || m.Severity == engine.SeverityWarning && f.calls[r.File].strict {
 				errs = append(errs, fmt.Errorf("linting %s: %s: %s", r.ID, m.Path, m.Text))
 				continue
 			}

@@ -12,13 +12,14 @@ import (
 type retrying struct {
 	next    http.RoundTripper
 	retries int
+	first   time.Duration // the first pause
 }
 
 const longestPause = 30 * time.Second
 
 // RoundTrip gives the first answer that is one, or the last of all.
 func (r retrying) RoundTrip(req *http.Request) (*http.Response, error) {
-	pause := time.Second
+	pause := r.first
 	for left := r.retries; ; left-- {
 		resp, err := r.next.RoundTrip(req)
 		if left <= 0 || req.Body != nil && req.Body != http.NoBody || !again(resp, err) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/engine/chart"
@@ -33,7 +34,7 @@ func (s *session) tools(f *fleet) *tools {
 		Freshness:    s.freshness(),
 		SkipDeps:     s.globals.SkipDeps,
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
-			return retrying{next: next, retries: s.globals.RepoRetries}
+			return retrying{next: next, retries: s.globals.RepoRetries, first: time.Second}
 		},
 	})
 	return &tools{
@@ -44,6 +45,7 @@ func (s *session) tools(f *fleet) *tools {
 			Charts:   charts,
 			Clusters: clusters.Get,
 			Driver:   driver,
+			NoExec:   s.globals.NoExec,
 			Log:      s.log(),
 			Warn:     func(id spec.ReleaseID, text string) { s.view.Warn(id.String() + ": " + text) },
 			HookLogs: func(id spec.ReleaseID, pod, container string) io.Writer {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +60,7 @@ type jsonChange struct {
 	Hook      bool    `json:"hook,omitempty"`
 	Before    string  `json:"before,omitempty"`
 	After     string  `json:"after,omitempty"`
+	Diff      string  `json:"diff,omitempty"` // the differing lines with --context lines around them
 }
 
 func (v *jsonView) header(kind string) jsonHeader {
@@ -92,7 +94,7 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 			j.Chart = chartOf(s.After)
 		}
 		if !opts.Brief && !s.Release.Options.SuppressDiff {
-			j.Changes = changesOf(visible(s, opts.Suppress), s.Release.Options.SuppressLines)
+			j.Changes = changesOf(visible(s, opts.Suppress), s.Release.Options.SuppressLines, opts)
 		}
 		steps = append(steps, j)
 	}
@@ -103,17 +105,38 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 	}{v.header("plan"), p.Mode, steps})
 }
 
-func changesOf(changes []diff.Change, suppress []string) []jsonChange {
+func changesOf(changes []diff.Change, suppress []string, opts PlanOptions) []jsonChange {
 	var list []jsonChange
 	for _, c := range changes {
 		c.Before, c.After = hidden(c.Before, suppress), hidden(c.After, suppress)
 		if c.Before == c.After {
 			continue
 		}
+		if opts.Names {
+			c.Before, c.After = "", ""
+		}
 		list = append(list, jsonChange{Op: c.Op, Group: c.Object.Group, Kind: c.Object.Kind, Namespace: c.Object.Namespace,
-			Name: c.Object.Name, Hook: c.Hook, Before: c.Before, After: c.After})
+			Name: c.Object.Name, Hook: c.Hook, Before: c.Before, After: c.After, Diff: unified(c, opts.Context)})
 	}
 	return list
+}
+
+// unified writes the lines of an object that changes as diff -u does, without
+// headers; "..." stands for lines that are left out. Of an object that comes or
+// goes the whole text says as much.
+func unified(c diff.Change, context int) string {
+	if c.Op != diff.OpChange {
+		return ""
+	}
+	var b strings.Builder
+	for _, l := range c.Unified(context) {
+		if l.Kind == diff.LineGap {
+			b.WriteString("...\n")
+			continue
+		}
+		b.WriteString(string(rune(l.Kind)) + " " + l.Text + "\n")
+	}
+	return b.String()
 }
 
 func (v *jsonView) Begin(*plan.Plan) {}
