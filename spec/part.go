@@ -8,7 +8,9 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
 	"github.com/flotilla-sh/flotilla/spec/source"
@@ -184,6 +186,9 @@ func (l *loader) loadEnvironment(ctx context.Context, f *stateFile, st *schema.S
 	}
 	secrets, inHCL, err := l.environmentSecrets(ctx, f, st, spec)
 	errs := []error{asErrors(err, spec.Pos, "environments."+l.opts.Environment)}
+	if err != nil && slices.ContainsFunc(spec.Secrets, func(s schema.Text) bool { return strings.HasSuffix(s.Value, ".hcl") }) {
+		return nil, errors.Join(errs...) // values in HCL refer to them
+	}
 	own, err := l.stateValues(ctx, valuesList{
 		entries: spec.Values, dir: f.dir, handler: spec.MissingFile, config: missingConfig(spec.MissingConfig, st), strategy: spec.MergeStrategy, env: seen, hcl: inHCL,
 	})

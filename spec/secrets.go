@@ -184,6 +184,7 @@ func (l *loader) secretFiles(ctx context.Context, f *stateFile, st *schema.State
 	var errs []error
 	for _, s := range env.Secrets {
 		files, err := l.find(ctx, f.dir, s.Value)
+		err = forgive(err, missingConfig(env.MissingConfig, st))
 		if err == nil && len(files) == 0 {
 			err = l.missing(handler, s.Pos, "secrets", s.Value)
 		}
