@@ -217,6 +217,11 @@ func (e *Engine) uninstall(ctx context.Context, r spec.Release, check func(*oper
 }
 
 func (o *operation) uninstall() error {
+	history, err := o.records.all()
+	if err != nil {
+		return err
+	}
+	o.records.extra = leftovers(history)
 	options := o.release.Options
 	un := action.NewUninstall(o.config)
 	un.KeepHistory = true
@@ -225,7 +230,7 @@ func (o *operation) uninstall() error {
 	un.WaitStrategy = strategy(spec.Options{Wait: options.DeleteWait})
 	un.Timeout = timeoutOf(options.DeleteTimeout)
 	o.left.Began = true
-	_, err := un.Run(o.release.ID.Name)
+	_, err = un.Run(o.release.ID.Name)
 	if err == nil {
 		return nil
 	}

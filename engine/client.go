@@ -44,6 +44,7 @@ type client struct {
 	mu         sync.Mutex
 	built      kube.ResourceList // the last list built
 	troubles   []state.Trouble
+	secrets    []string // values of Secrets that were sent
 	deleteErrs []error
 }
 
@@ -73,6 +74,7 @@ func (c *client) Build(reader io.Reader, _ bool) (kube.ResourceList, error) {
 		c.mu.Lock()
 		c.built = list
 		c.mu.Unlock()
+		c.keepSecret(list)
 	}
 	return list, err
 }

@@ -71,6 +71,8 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 		c.note = func(text string) { e.opts.Warn(r.ID, text) }
 	}
 
+	records.hide = c.hide
+
 	config := action.NewConfiguration(action.ConfigurationSetLogger(log))
 	config.RESTClientGetter = getter
 	config.KubeClient = c
@@ -97,7 +99,7 @@ func (o *operation) run(doing string, act func() error) error {
 	if settleErr := o.records.settle(err); settleErr != nil {
 		err = errors.Join(err, fmt.Errorf("marking its record as failed: %w", settleErr))
 	}
-	err = fmt.Errorf("%s %s: %w", doing, o.release.ID, o.explain(err))
+	err = o.client.hidden(fmt.Errorf("%s %s: %w", doing, o.release.ID, o.explain(err)))
 	if troubles := o.client.found(); len(troubles) > 0 {
 		return &state.OperationError{Err: err, Troubles: troubles}
 	}

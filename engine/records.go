@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"helm.sh/helm/v4/pkg/release"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
@@ -35,6 +36,9 @@ type records struct {
 	frozen *chartv2.Chart // nil: nothing is frozen
 	real   *chartv2.Chart
 	want   *state.Revision
+
+	hide  func(text string) string // takes values of Secrets out of descriptions; nil: there are none
+	extra string                   // documents that Helm finds in the newest manifest, and that are not stored
 
 	begun *v1.Release // what this operation created, as last stored
 	wrote *v1.Release // the newest record that it wrote, as last stored
@@ -139,6 +143,13 @@ func (s *records) Query(labels map[string]string) ([]release.Releaser, error) {
 			found = append(found, copyRelease(r))
 		}
 	}
+	if s.extra != "" && labels["status"] == "" && len(found) > 0 {
+		newest, err := typed(found[len(found)-1])
+		if err != nil {
+			return nil, err
+		}
+		newest.Manifest += s.extra
+	}
 	if len(found) == 0 {
 		return nil, driver.ErrReleaseNotFound
 	}
@@ -177,6 +188,10 @@ func (s *records) Update(key string, r release.Releaser) error {
 	if err != nil {
 		return err
 	}
+	if s.extra != "" {
+		rel = copyRelease(rel)
+		rel.Manifest = strings.TrimSuffix(rel.Manifest, s.extra)
+	}
 	if err := s.Driver.Update(key, s.thawed(rel)); err != nil {
 		return err
 	}
@@ -209,12 +224,14 @@ func (s *records) keep(rel *v1.Release) {
 }
 
 func (s *records) thawed(rel *v1.Release) *v1.Release {
-	if s.frozen == nil || rel.Chart != s.frozen {
-		return rel
+	out := copyRelease(rel)
+	if s.frozen != nil && rel.Chart == s.frozen {
+		out.Chart = s.real
 	}
-	out := *rel
-	out.Chart = s.real
-	return &out
+	if s.hide != nil {
+		out.Info.Description = s.hide(out.Info.Description)
+	}
+	return out
 }
 
 // fail marks a record as failed, so that the release can be worked on again.

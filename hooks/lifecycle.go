@@ -46,9 +46,6 @@ type Line struct {
 	Text  string // without line break
 }
 
-// String is the line as helmfile prints it.
-func (l Line) String() string { return fmt.Sprintf("hook[%s] logs | %s", l.Event, l.Text) }
-
 // Error says which hook failed, and the last lines that it wrote. It never
 // holds arguments: they may be secrets.
 type Error struct {

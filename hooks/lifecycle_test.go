@@ -5,6 +5,7 @@ package hooks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -53,7 +54,7 @@ func newFixture(t *testing.T, change func(*hooks.Options)) fixture {
 		Namespace: "forced",
 		Command:   "apply",
 		Render:    render,
-		Output:    func(l hooks.Line) { lines = append(lines, l.String()) },
+		Output:    func(l hooks.Line) { lines = append(lines, fmt.Sprintf("hook[%s] logs | %s", l.Event, l.Text)) },
 	}
 	if change != nil {
 		change(&opts)

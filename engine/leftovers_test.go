@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
+)
+
+func TestUninstallingOverAFailedUpgradeRemovesWhatOnlyTheDeployedRevisionHad(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	names := "{{ range .Values.names }}---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ . }}\n{{ end }}"
+	kept := "{{ if .Values.kept }}apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n{{ end }}"
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": names, "templates/d.yaml": deployment, "templates/k.yaml": kept}), "broken")
+	r.Options.Wait, r.Options.Timeout = true, 2*time.Second
+	f.mustApply(r, map[string]any{"names": []any{"only-deployed", "all"}, "kept": true})
+	for _, name := range []string{"only-second", "only-third"} {
+		values := map[string]any{"names": []any{name, "all"}, "fail": clustertest.NeverReady}
+		if _, err := f.apply(ctx, r, values); err == nil {
+			t.Fatal("the upgrade did not fail")
+		}
+	}
+	before := f.record(r, 3).Manifest
+	have := f.read(r)
+	left, err := f.Uninstall(ctx, r, have)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"only-deployed", "only-second", "only-third", "all"} {
+		if f.configMap(name) != nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if f.configMap("kept") == nil {
+		t.Error("what is to be kept is gone")
+	}
+	if after := f.record(r, 3).Manifest; after != before {
+		t.Errorf("the record has changed:\n%s", after)
+	}
+	r.Options.Wait = false
+	if err := f.Rollback(ctx, r, have.Deployed(), left); err != nil || f.configMap("only-deployed") == nil {
+		t.Errorf("restoring: %v", err)
+	}
+}
+
+func TestErrorsShowNoValueOfASecret(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	for name, secret := range map[string]string{
+		"number": "stringData: {password: 4711}",
+		"text":   "data: {password: hunter-2-is-no-base64}",
+		"field":  "immutable: {password: hunter2}",
+		"binary": "type: kubernetes.io/tls\nstringData: {tls.key: hunter2}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := f.release(writeChart(t, map[string]string{"templates/s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s-" + name + "}\n" + secret + "\n"}), "s-"+name)
+			_, err := f.apply(ctx, r, nil)
+			if err == nil {
+				t.Fatal("the server takes it")
+			}
+			said := err.Error()
+			if last := f.read(r).Last(); last != nil {
+				said += "\n" + last.Description
+			}
+			if strings.Contains(said, "hunter") || strings.Contains(said, "4711") {
+				t.Errorf("error and description are\n%s", said)
+			}
+		})
+	}
+}
