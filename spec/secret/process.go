@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -198,7 +199,7 @@ func (p *process) close() error {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrClosed) { // it is closed when the helper ended by itself
 		return fmt.Errorf("ending %s: %w", p.cmd.Path, err)
 	}
 	return nil
