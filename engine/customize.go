@@ -26,15 +26,22 @@ import (
 func (e *Engine) Chart(ctx context.Context, in RenderInput) (*chart.Chart, error) {
 	values, err := withSets(in.Values, in.Release.Set)
 	if err == nil {
-		var c *chart.Chart
-		if c, err = e.chart(ctx, in, values); err == nil {
-			return c, nil
+		var made madeChart
+		if made, err = e.chart(ctx, in, values); err == nil {
+			return made.Chart, nil
 		}
 	}
 	return nil, fmt.Errorf("making the chart of %s: %w", in.Release.ID, err)
 }
 
-func (e *Engine) chart(ctx context.Context, in RenderInput, values map[string]any) (*chart.Chart, error) {
+// madeChart is the chart of a release.
+type madeChart struct {
+	*chart.Chart
+	ofFolder  bool   // there was none in the first place
+	namespace string // for objects that name none; empty: they keep none
+}
+
+func (e *Engine) chart(ctx context.Context, in RenderInput, values map[string]any) (madeChart, error) {
 	ref, added := in.Release.Chart, in.Release.Customize.Dependencies
 	if len(added) > 0 {
 		// Something is to be built in anyway. Source: chartify, which runs
@@ -43,22 +50,27 @@ func (e *Engine) chart(ctx context.Context, in RenderInput, values map[string]an
 	}
 	found, err := e.opts.Charts.Get(ctx, ref)
 	if err != nil {
-		return nil, err
+		return madeChart{}, err
 	}
 	d := chart.Derivation{Dependencies: added}
+	out := madeChart{Chart: found, ofFolder: found.Folder != "", namespace: in.Release.Customize.ForceNamespace}
 	switch {
-	case found.Folder == "" && len(added) == 0:
-		return found, nil
-	case found.Folder == "":
+	case !out.ofFolder && len(added) == 0:
+		return out, nil
+	case !out.ofFolder:
 	case kustomize.IsKustomization(found.Folder):
 		d.Files, err = e.fromKustomization(ctx, in, found, values)
 	default:
-		d.Files, err = fromManifests(ctx, in, found)
+		if out.namespace == "" {
+			out.namespace = in.Namespace
+		}
+		d.Files, err = fromManifests(ctx, in, out)
 	}
 	if err != nil {
-		return nil, err
+		return madeChart{}, err
 	}
-	return e.opts.Charts.Derive(ctx, found, ref, d)
+	out.Chart, err = e.opts.Charts.Derive(ctx, found, ref, d)
+	return out, err
 }
 
 // fromKustomization builds a kustomization with what the release's values and
@@ -84,7 +96,7 @@ func (e *Engine) fromKustomization(ctx context.Context, in RenderInput, found *c
 
 // fromManifests renders the templates of a folder and gives its objects the
 // namespace of the release where they have none.
-func fromManifests(ctx context.Context, in RenderInput, found *chart.Chart) (map[string][]byte, error) {
+func fromManifests(ctx context.Context, in RenderInput, found madeChart) (map[string][]byte, error) {
 	files, err := found.Manifests(ctx)
 	if err != nil {
 		return nil, err
@@ -105,18 +117,14 @@ func fromManifests(ctx context.Context, in RenderInput, found *chart.Chart) (map
 			files[made] = text
 		}
 	}
-	namespace := in.Release.Customize.ForceNamespace
-	if namespace == "" {
-		namespace = in.Namespace
-	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		text, err := withNamespace(string(files[name]), namespace)
+		text, err := withNamespace(string(files[name]), found.namespace)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrChart, filepath.Join(found.Folder, name), err)
 		}
 		files[name] = []byte(text)
 	}
-	return synthesized(found, in, files)
+	return synthesized(found.Chart, in, files)
 }
 
 // synthesized are the files of a chart whose templates only print manifests, so
@@ -141,7 +149,7 @@ func synthesized(found *chart.Chart, in RenderInput, manifests map[string][]byte
 
 // customizable is what a chart rendered.
 type customizable struct {
-	chart string
+	chart madeChart
 	files map[string]string
 	crds  []state.CRDFile
 }
@@ -150,18 +158,15 @@ type customizable struct {
 // have changed: a namespace where there is none, then patches. Source of the
 // order: chartify.
 func (e *Engine) customize(ctx context.Context, in RenderInput, c customizable) (map[string]string, []state.CRDFile, error) {
-	files := c.files
-	if namespace := in.Release.Customize.ForceNamespace; namespace != "" {
-		files = make(map[string]string, len(c.files))
-		for name, text := range c.files {
-			if isPartial(name) {
-				continue
-			}
-			var err error
-			if files[name], err = withNamespace(text, namespace); err != nil {
-				return nil, nil, fmt.Errorf("forcing namespace %s: %s: %w", namespace, name, err)
-			}
+	if c.chart.namespace != "" {
+		var err error
+		if c, err = c.inNamespace(c.chart.namespace); err != nil {
+			return nil, nil, err
 		}
+	}
+	files := c.files
+	if c.chart.ofFolder || c.chart.namespace != "" {
+		files = c.flattened()
 	}
 	if in.Patches.Empty() {
 		return files, c.crds, nil
@@ -186,6 +191,44 @@ func (e *Engine) customize(ctx context.Context, in RenderInput, c customizable) 
 	return patched(c, objects, inTemplates)
 }
 
+// inNamespace gives objects that name no namespace this one.
+func (c customizable) inNamespace(namespace string) (customizable, error) {
+	files := make(map[string]string, len(c.files))
+	for name, text := range c.files {
+		if isPartial(name) {
+			continue
+		}
+		var err error
+		if files[name], err = withNamespace(text, namespace); err != nil {
+			return c, fmt.Errorf("forcing namespace %s: %s: %w", namespace, name, err)
+		}
+	}
+	crds := slices.Clone(c.crds)
+	for i := range crds {
+		text, err := withNamespace(string(crds[i].Data), namespace)
+		if err != nil {
+			return c, fmt.Errorf("forcing namespace %s: %s: %w", namespace, crds[i].Path, err)
+		}
+		crds[i].Data = []byte(text)
+	}
+	return customizable{chart: c.chart, files: files, crds: crds}, nil
+}
+
+// flattened puts the templates of dependencies below those of the chart, where
+// they are in a chart that chartify made: it decides their order and what is
+// shown as their source.
+func (c customizable) flattened() map[string]string {
+	name := c.chart.Name
+	out := make(map[string]string, len(c.files))
+	for file, text := range c.files {
+		if rest, ok := strings.CutPrefix(file, name+"/charts/"); ok {
+			file = path.Join(name, "templates", "charts", rest)
+		}
+		out[file] = text
+	}
+	return out
+}
+
 // patched puts documents back: CRDs of crds/ stay such, of which a chart has
 // other expectations than of templates, and all else is of one file.
 func patched(c customizable, objects []kustomize.Object, inTemplates map[string]bool) (map[string]string, []state.CRDFile, error) {
@@ -200,13 +243,13 @@ func patched(c customizable, objects []kustomize.Object, inTemplates map[string]
 	}
 	files := map[string]string{}
 	if templates.Len() > 0 {
-		files[path.Join(c.chart, "templates", "patched_resources.yaml")] = templates.String()
+		files[path.Join(c.chart.Name, "templates", "patched_resources.yaml")] = templates.String()
 	}
 	if crds.Len() == 0 {
 		return files, nil, nil
 	}
 	data := bytes.TrimPrefix(crds.Bytes(), []byte("---\n"))
-	return files, []state.CRDFile{{Path: path.Join(c.chart, "crds", "patched_crds.yaml"), Data: data}}, nil
+	return files, []state.CRDFile{{Path: path.Join(c.chart.Name, "crds", "patched_crds.yaml"), Data: data}}, nil
 }
 
 const crdKind = "CustomResourceDefinition"

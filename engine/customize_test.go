@@ -286,6 +286,16 @@ func TestDependenciesOfARelease(t *testing.T) {
 			}
 		})
 	}
+	t.Run("they get the namespace of a folder of manifests, and are below its templates", func(t *testing.T) {
+		r := r
+		r.Chart.Ref = writeDir(t, "dir", map[string]string{"a.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"})
+		r.Customize.Dependencies = r.Customize.Dependencies[:1]
+		rev := render(t, offline(t), RenderInput{Release: r, Namespace: "ns"})
+		want := "# Source: dir/templates/charts/extra/templates/x.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one-none\n  namespace: ns\n"
+		if got := string(rev.Stream); !strings.Contains(got, want) {
+			t.Errorf("stream is %s", got)
+		}
+	})
 }
 
 func TestAScriptAsPostRendererIsThePluginOfItsNameOrItself(t *testing.T) {

@@ -102,7 +102,7 @@ func (e *Engine) render(ctx context.Context, in RenderInput) (*state.Revision, e
 	for _, crd := range loaded.CRDObjects() {
 		rev.CRDs = append(rev.CRDs, state.CRDFile{Path: crd.Filename, Data: crd.File.Data})
 	}
-	if files, rev.CRDs, err = e.customize(ctx, in, customizable{chart: loaded.Name(), files: files, crds: rev.CRDs}); err != nil {
+	if files, rev.CRDs, err = e.customize(ctx, in, customizable{chart: stored, files: files, crds: rev.CRDs}); err != nil {
 		return nil, err
 	}
 	if files, err = e.postRender(ctx, r, files); err != nil {
