@@ -293,7 +293,9 @@ func withNamespace(text, namespace string) (string, error) {
 	if namespace == "" || strings.TrimSpace(text) == "" {
 		return text, nil
 	}
-	nodes, err := kio.ParseAll(text)
+	// Lists stay what they are: Helm takes them apart later.
+	reader := &kio.ByteReader{Reader: strings.NewReader(text), OmitReaderAnnotations: true, DisableUnwrapping: true}
+	nodes, err := reader.Read()
 	if err != nil {
 		return "", err
 	}

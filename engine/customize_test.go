@@ -193,6 +193,12 @@ func TestFoldersThatAreNoCharts(t *testing.T) {
 			want:  "---\n# Source: dir/templates/a.yaml\n" + strings.Replace(data, "name: a\n", "name: a\n  namespace: forced\n", 1),
 		},
 		{
+			name:  "a list stays one",
+			files: map[string]string{"a.yaml": "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: a\n"},
+			in:    RenderInput{Namespace: "ns"},
+			want:  "---\n# Source: dir/templates/a.yaml\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: a\n",
+		},
+		{
 			name:  "images must be a list of images",
 			files: map[string]string{"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": data},
 			in:    RenderInput{Values: map[string]any{"images": []any{"web:2"}}},
