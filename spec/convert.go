@@ -30,7 +30,10 @@ type converter struct {
 	errs     []error
 }
 
-func (c *converter) join() error { return errors.Join(c.errs...) }
+func (c *converter) join() error {
+	c.checkRepositories()
+	return errors.Join(c.errs...)
+}
 
 func (c *converter) fail(pos schema.Pos, field string, err error) {
 	if err != nil {
@@ -122,6 +125,7 @@ func (c *converter) chart(r *schema.Release) Chart {
 	if c.file.state.Chart != "" {
 		ref = c.file.state.Chart
 	}
+	c.checkGetter(r, ref)
 	out := Chart{
 		Ref: ref, Declared: r.Chart, Version: r.Version, Dir: c.file.dir,
 		Repository: c.repositoryOf(ref),

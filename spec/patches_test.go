@@ -174,3 +174,19 @@ func TestRenderManifest(t *testing.T) {
 		t.Errorf("got %v, want an error with its place", err)
 	}
 }
+
+func TestManagedRepositoriesAndForcedGetters(t *testing.T) {
+	var warnings []string
+	files := map[string]string{"helmfile.yaml": "repositories: [{name: a, url: 'https://x', managed: acr}]\nreleases:\n- {name: r, chart: 'git::https://example.com/x.git@c', forceGoGetter: true}\n"}
+	mustLoad(t, files, LoadOptions{Warn: func(text string) { warnings = append(warnings, text) }})
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "helmfile.yaml:1:16: repository a is managed by acr") || !strings.Contains(warnings[0], "az acr login --name a") {
+		t.Errorf("warnings are %q", warnings)
+	}
+	files["helmfile.yaml"] = "repositories: [{name: a, url: 'https://x', managed: other}]\nreleases:\n- {name: r, chart: ./x, forceGoGetter: true}\n"
+	_, err := load(t, files, LoadOptions{})
+	for _, want := range []string{`1:16: repositories.a.managed: unknown managed type "other"`, `3:3: releases.r.forceGoGetter: "./x" is no URL`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+}
