@@ -38,19 +38,20 @@ releases:
 - name: other
   namespace: n
   chart: ./chart
-  secrets: [rel.yaml]
+  secrets: [rel.yaml, INLINE]
 `
 
 // project writes a state file with secrets of every kind.
 func project(t *testing.T) string {
 	t.Helper()
 	key := ageKey(t)
+	inline := string(encrypt(t, key, "i.json", `{"i": "inline-secret", "j": {"k": [1]}}`))
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "chart/templates"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"flotilla.yaml.gotmpl":    strings.ReplaceAll(state, "'", `"`),
+		"flotilla.yaml.gotmpl":    strings.NewReplacer("'", `"`, "INLINE", inline).Replace(state),
 		"chart/Chart.yaml":        "apiVersion: v2\nname: chart\nversion: 0.1.0\n",
 		"chart/templates/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {{ omit .Values \"broken\" | toJson | quote }}\n{{ if .Values.broken }}{{ fail (print \"cannot use \" .Values.fromref) }}{{ end }}\n",
 		"v.yaml":                  "fromref: ref+sops://s.json#/deep/password\nembedded: x-ref+sops://s.json#/deep/port+-y\n",
@@ -111,7 +112,7 @@ func testFlotillaWithItsHelper(t *testing.T, bin string) {
 	}
 	for _, want := range []string{
 		`"k\":\"env-secret-two\"`, `only\":\"plain\"`, `fromref\":\"swordfish\"`, `embedded\":\"x-54321-y\"`,
-		`r\":\"release-secret\"`, `t\":\"app-template-secret\"`, `set\":54321`,
+		`r\":\"release-secret\"`, `t\":\"app-template-secret\"`, `set\":54321`, `i\":\"inline-secret\"`,
 	} {
 		if !strings.Contains(stdout, strings.TrimPrefix(want, `"`)) {
 			t.Errorf("the manifest has no %s:\n%s", want, stdout)
@@ -121,7 +122,7 @@ func testFlotillaWithItsHelper(t *testing.T, bin string) {
 	if err != nil || strings.Count(string(started), "0: \n") != 1 || strings.Count(string(started), "\n") > 2 {
 		t.Errorf("the helper was not started once without arguments: %q %v", started, err)
 	}
-	for _, plain := range []string{"swordfish", "54321", "secret-two", "release-secret"} {
+	for _, plain := range []string{"swordfish", "54321", "secret-two", "release-secret", "inline-secret"} {
 		if strings.Contains(stderr+string(started), plain) {
 			t.Errorf("%q is on the error stream or on the command line: %s%s", plain, stderr, started)
 		}
