@@ -108,10 +108,13 @@ func (p *argsParser) showsOf(cli string, file []string) error {
 // all reads flags as helmfile passes them on: the text is cut at spaces, quotes
 // mean nothing.
 func (p *argsParser) all(cli string, file []string) error {
-	words := strings.Fields(cli)
-	for _, text := range file {
-		words = append(words, strings.Fields(text)...)
+	if err := p.words(strings.Fields(cli)); err != nil {
+		return err
 	}
+	return p.words(strings.Fields(strings.Join(file, " ")))
+}
+
+func (p *argsParser) words(words []string) error {
 	for len(words) > 0 {
 		word := words[0]
 		words = words[1:]

@@ -93,3 +93,16 @@ func (f *fleet) declared(r spec.Release) spec.Release {
 	r.ID.Namespace = f.spec.LabelsOf(r)["namespace"]
 	return r
 }
+
+// claims knows which release each file of a run belongs to: helmfile's names of
+// folders do not tell releases of one name in two namespaces apart.
+type claims map[string]spec.ReleaseID
+
+// take refuses a file that another release has written in this run.
+func (c claims) take(path string, id spec.ReleaseID) error {
+	if other, taken := c[path]; taken && other != id {
+		return fmt.Errorf("%s and %s would both be written to %s: tell them apart in the template of the path", other, id, path)
+	}
+	c[path] = id
+	return nil
+}

@@ -69,7 +69,9 @@ func (t *tools) desired(ctx context.Context, f *fleet, have state.Snapshot, in e
 		}
 		in := in
 		in.Release, in.Have = r, have[r.ID]
-		in.Offline = in.Offline && !f.calls[r.File].server
+		call := f.calls[r.File]
+		in.IncludeCRDs = in.IncludeCRDs || in.Offline && call.includeCRDs // what is not installed but printed
+		in.Offline = in.Offline && !call.server
 		revisions[i], errs[i] = t.render(ctx, f, in)
 	})
 	if err := errors.Join(errs...); err != nil {

@@ -52,6 +52,7 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 	if f, err = c.connect(t, f); err != nil {
 		return err
 	}
+	written := claims{}
 	return t.around(ctx, f, func(f *fleet) error {
 		defer t.tidy(ctx, byNeeds(f.releases))
 		want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
@@ -60,7 +61,7 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 		}
 		for _, r := range byNeeds(f.releases) {
 			if rev := want[r.ID]; rev != nil {
-				if err := c.print(s, f, r, rev); err != nil {
+				if err := c.print(output{session: s, fleet: f, written: written}, r, rev); err != nil {
 					return err
 				}
 			}
@@ -83,23 +84,30 @@ func (c *templateCmd) connect(t *tools, f *fleet) (*fleet, error) {
 	return f.bind(t)
 }
 
-func (c *templateCmd) print(s *session, f *fleet, r spec.Release, rev *state.Revision) error {
-	docs, err := c.with(f.calls[r.File]).documents(rev)
+// output is where a run prints the manifests of its releases.
+type output struct {
+	session *session
+	fleet   *fleet
+	written claims
+}
+
+func (c *templateCmd) print(o output, r spec.Release, rev *state.Revision) error {
+	docs, err := c.with(o.fleet.calls[r.File]).documents(rev)
 	if err != nil {
 		return fmt.Errorf("rendering %s: %w", r.ID, err)
 	}
 	if c.wanted() {
-		dir, err := c.dirOf(f.spec.Files[r.File], f.declared(r))
+		dir, err := c.dirOf(o.fleet.spec.Files[r.File], o.fleet.declared(r))
 		if err != nil {
 			return fmt.Errorf("writing the manifests of %s: %w", r.ID, err)
 		}
-		return s.write(dir, docs)
+		return o.write(dir, r, docs)
 	}
 	var b strings.Builder
 	for _, d := range docs {
 		b.WriteString(d.text)
 	}
-	return view.Text(s.env.Streams.Out, b.String())
+	return view.Text(o.session.env.Streams.Out, b.String())
 }
 
 // document is one YAML document of helm template's output: it begins with its
@@ -165,7 +173,7 @@ func split(stream []byte) []document {
 }
 
 // write puts documents into one file a template below dir.
-func (s *session) write(dir string, docs []document) error {
+func (o output) write(dir string, r spec.Release, docs []document) error {
 	files := map[string]string{}
 	var order []string
 	for _, d := range docs {
@@ -176,13 +184,16 @@ func (s *session) write(dir string, docs []document) error {
 		files[name] += d.text
 	}
 	for _, name := range order {
+		if err := o.written.take(name, r.ID); err != nil {
+			return err
+		}
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return fmt.Errorf("writing manifests: %w", err)
 		}
 		if err := os.WriteFile(name, []byte(files[name]), 0o600); err != nil {
 			return fmt.Errorf("writing manifests: %w", err)
 		}
-		if err := view.Text(s.env.Streams.Out, "wrote "+name+"\n"); err != nil {
+		if err := view.Text(o.session.env.Streams.Out, "wrote "+name+"\n"); err != nil {
 			return err
 		}
 	}

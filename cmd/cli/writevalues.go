@@ -31,15 +31,18 @@ func (c *writeValuesCmd) Run(ctx context.Context, s *session) error {
 	}
 	l := s.lifecycle(f.spec)
 	return l.around(ctx, func() error {
-		paths := make([]string, len(f.releases))
+		paths, err := c.paths(f)
+		if err != nil {
+			return err
+		}
 		errs := make([]error, len(f.releases))
 		each(len(f.releases), f.at(fetches), func(i int) {
-			if f.releases[i].Installed {
-				paths[i], errs[i] = c.write(ctx, f, f.releases[i])
+			if paths[i] != "" {
+				errs[i] = c.write(ctx, f, f.releases[i], paths[i])
 			}
 		})
 		for i, r := range f.releases {
-			if paths[i] == "" {
+			if paths[i] == "" || errs[i] != nil {
 				continue
 			}
 			if err := view.Text(s.env.Streams.Out, "wrote "+paths[i]+"\n"); err != nil {
@@ -51,24 +54,41 @@ func (c *writeValuesCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
-func (c *writeValuesCmd) write(ctx context.Context, f *fleet, r spec.Release) (string, error) {
+// paths gives the file of each release, none for one that is not wanted.
+func (c *writeValuesCmd) paths(f *fleet) ([]string, error) {
+	paths := make([]string, len(f.releases))
+	errs := make([]error, len(f.releases))
+	taken := claims{}
+	for i, r := range f.releases {
+		if !r.Installed {
+			continue
+		}
+		var err error
+		paths[i], err = newPathData(f.spec.Files[r.File], r).path("--output-file-template", c.OutputFileTemplate, defaultValuesFile)
+		if err == nil {
+			err = taken.take(paths[i], r.ID)
+		}
+		if err != nil {
+			errs[i] = fmt.Errorf("writing the values of %s: %w", r.ID, err)
+		}
+	}
+	return paths, errors.Join(errs...)
+}
+
+func (c *writeValuesCmd) write(ctx context.Context, f *fleet, r spec.Release, path string) error {
 	values, err := f.spec.ValuesOf(ctx, r)
 	if err != nil {
-		return "", err
-	}
-	path, err := newPathData(f.spec.Files[r.File], r).path("--output-file-template", c.OutputFileTemplate, defaultValuesFile)
-	if err != nil {
-		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
+		return err
 	}
 	text, err := yaml.Marshal(values)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
 	if err != nil {
-		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
+		return fmt.Errorf("writing the values of %s: %w", r.ID, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return "", fmt.Errorf("writing the values of %s: %w", r.ID, err)
-	}
-	return path, nil
+	return nil
 }
