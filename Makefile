@@ -63,6 +63,12 @@ fuzz: ## Run each fuzz target for FUZZ_TIME (30s)
 		done; \
 	done
 
+.PHONY: conformance
+conformance: build ## Hold bin/flotilla against recorded behaviour of helmfile: CASES=folder of cases [RUNNER=its runner] [RUN=regex]
+	@[ -n '$(CASES)' ] || { echo 'say where the cases are: make conformance CASES=DIR'; exit 2; }
+	cd '$(or $(RUNNER),$(CASES)/../runner)' && go run . -bin '$(CURDIR)/bin/flotilla' -cases '$(abspath $(CASES))' \
+		-assume kustomize,helm-plugin-diff $(if $(RUN),-run '$(RUN)')
+
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH, BENCH_COUNT times, into bin/bench.txt
 	@mkdir -p bin
