@@ -1,7 +1,6 @@
 package chart
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +114,7 @@ func vendored(c content) ([]subchart, error) {
 		switch {
 		case inFolder && file == "Chart.yaml":
 		case !inFolder && filepath.Ext(entry) == ".tgz":
-			files, err := archive.LoadArchiveFiles(bytes.NewReader(f.Data))
+			files, err := unpackFiles(f.Data)
 			if err != nil {
 				return nil, failFor(ErrInvalid, err, "unpacking %s of chart %s", f.Name, c.src)
 			}

@@ -98,7 +98,7 @@ func (s *Store) localArchive(src source) (content, error) {
 }
 
 func unpackContent(src source, data []byte) (content, error) {
-	files, err := archive.LoadArchiveFiles(bytes.NewReader(data))
+	files, err := unpackFiles(data)
 	if err != nil {
 		return content{}, failFor(ErrInvalid, err, "%s is not a packaged chart", src)
 	}

@@ -1,7 +1,6 @@
 package chart
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -151,7 +150,7 @@ func (s *Store) Import(packed []byte) (*Chart, error) {
 }
 
 func unpack(data []byte, origin string) (*Chart, error) {
-	files, err := archive.LoadArchiveFiles(bytes.NewReader(data))
+	files, err := unpackFiles(data)
 	if err != nil {
 		return nil, failFor(ErrInvalid, err, "unpacking chart from %s", origin)
 	}
