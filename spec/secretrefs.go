@@ -159,8 +159,8 @@ func (s *secretStore) remote(ctx context.Context, dir string, refs []string) []r
 	})
 }
 
-// errHelperToo is for those of a batch after the first, which tells it all.
-var errHelperToo = errors.New("this needs flotilla-secrets, too")
+// errHelperToo is for those of a batch after the first, which tells how to get it.
+var errHelperToo = errors.New("this needs flotilla-secrets, which is not there")
 
 func (s *secretStore) ask(ctx context.Context, dir string, items []secret.Item) ([]secret.Answer, error) {
 	if s.opts.Secrets == nil {

@@ -229,7 +229,7 @@ func TestReferencesWithoutHelperTellWhereAndHow(t *testing.T) {
 	s := mustLoad(t, map[string]string{"helmfile.yaml": "releases:\n- name: r\n  chart: c\n  values: [{a: ref+vault://x1, b: ref+vault://x2}]\n"}, LoadOptions{})
 	_, err := s.ValuesOf(context.Background(), s.Releases[0])
 	text := fmt.Sprint(err)
-	for _, want := range []string{"helmfile.yaml:4:12: values: a: resolving ref+vault://x1: this needs the program flotilla-secrets", "go install", "b: resolving ref+vault://x2: this needs flotilla-secrets, too"} {
+	for _, want := range []string{"helmfile.yaml:4:12: values: a: resolving ref+vault://x1: this needs the program flotilla-secrets", "go install", "b: resolving ref+vault://x2: this needs flotilla-secrets, which is not there"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the error does not say %q: %s", want, text)
 		}
