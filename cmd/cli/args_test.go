@@ -43,6 +43,7 @@ func TestCanonical(t *testing.T) {
 		{"a letter that two commands use differently", "create -o dir", "create --output-dir=dir"},
 		{"the same letter of another command", "list -o json", "list --output=json"},
 		{"a command in a command", "cache -q info", "cache info --quiet"},
+		{"a group of commands alone", "cache -q", "cache --quiet --help"},
 		{"words that nobody wants", "list a b", "list"},
 		{"words after two dashes", "list -- -x", "list"},
 		{"words that are dangerous to ignore", "destroy web", "destroy web"},

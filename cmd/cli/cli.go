@@ -94,7 +94,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		v.Error(err)
 		return exitUsage
 	}
-	tellIdle(v, typed)
+	tellIdle(v, typed, g.formats())
 	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), secrets: secrets}
 	s.clusters = s.clustersOnce()
 	command.BindTo(ctx, (*context.Context)(nil))

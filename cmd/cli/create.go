@@ -59,7 +59,7 @@ const exampleEnvironment = `# Values of the default environment: state files see
 // is there, unless --force says so.
 func (c *createCmd) Run(s *session) error {
 	if strings.ContainsAny(c.Name, `/\`) || c.Name == "." || c.Name == ".." || c.Name != "" && strings.TrimSpace(c.Name) == "" {
-		return fmt.Errorf("the project name %q is no folder name", c.Name)
+		return fmt.Errorf("%w: the project name %q is no folder name", errUsage, c.Name)
 	}
 	dir := c.OutputDir
 	if dir == "" {

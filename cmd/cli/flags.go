@@ -32,6 +32,14 @@ func (f format) view() view.Format {
 	return view.FormatHuman
 }
 
+// told names a format of helm-diff that is shown as something else.
+func (f format) told() string {
+	if f.Output == "dyff" || f.Output == "template" {
+		return "--output " + f.Output + " (shown as text)"
+	}
+	return ""
+}
+
 // concurrency is a flag of nearly every command.
 type concurrency struct {
 	Concurrency int `default:"0" help:"Releases worked on at once; 0: as many as is useful."`

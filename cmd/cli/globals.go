@@ -81,7 +81,7 @@ func (g *grammar) view(env Env, given map[string]bool) (view.View, error) {
 	s.Quiet = g.quiet()
 	s.Live = s.Live && !s.Quiet && !g.debug() // log lines would tear the table
 	f := view.FormatHuman
-	for _, o := range []format{g.Apply.format, g.Sync.format, g.Diff.format, g.Destroy.format} {
+	for _, o := range g.formats() {
 		if o.view() == view.FormatJSON {
 			f = view.FormatJSON
 		}
@@ -91,6 +91,12 @@ func (g *grammar) view(env Env, given map[string]bool) (view.View, error) {
 		v = silentView{v}
 	}
 	return v, err
+}
+
+// formats are the flags --output of the commands that show a plan; those of
+// the commands that do not run have their default.
+func (g *grammar) formats() []format {
+	return []format{g.Apply.format, g.Sync.format, g.Diff.format, g.Destroy.format}
 }
 
 // silentView tells no warnings.

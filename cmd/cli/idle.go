@@ -34,8 +34,13 @@ func idleFlags() []idleFlag {
 }
 
 // tellIdle warns once of everything on the command line that changes nothing.
-func tellIdle(v view.View, typed commandLine) {
+func tellIdle(v view.View, typed commandLine, formats []format) {
 	var parts []string
+	for _, o := range formats {
+		if told := o.told(); told != "" {
+			parts = append(parts, told)
+		}
+	}
 	for _, f := range idleFlags() {
 		if typed.given[f.name] {
 			parts = append(parts, fmt.Sprintf("--%s (%s)", f.name, f.reason))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -30,7 +31,8 @@ type releaseStatus struct {
 
 const statusAbsent state.Status = "not installed"
 
-// Run shows what Helm's records say of the selected releases.
+// Run shows what Helm's records say of the selected releases. Like helm status
+// it fails when one that should be there is not.
 func (c *statusCmd) Run(ctx context.Context, s *session) error {
 	t, f, err := s.bound(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
 	if err != nil {
@@ -40,6 +42,7 @@ func (c *statusCmd) Run(ctx context.Context, s *session) error {
 }
 
 func (c *statusCmd) print(s *session, f *fleet, have state.Snapshot) error {
+	var missing error
 	rows := make([]releaseStatus, 0, len(f.releases))
 	for _, r := range f.releases {
 		row := releaseStatus{Context: r.ID.Context, Namespace: r.ID.Namespace, Name: r.ID.Name, Status: statusAbsent}
@@ -47,11 +50,13 @@ func (c *statusCmd) print(s *session, f *fleet, have state.Snapshot) error {
 			row.Status, row.Revision = last.Status, last.Number
 			row.Chart, row.AppVersion = last.Chart.Name+"-"+last.Chart.Version, last.Chart.AppVersion
 			row.Updated, row.Description = last.Deployed.UTC().Format(time.RFC3339), last.Description
+		} else if r.Installed {
+			missing = told{exitFailed} // the row says which
 		}
 		rows = append(rows, row)
 	}
 	if c.Output == formatJSON {
-		return view.JSON(s.env.Streams.Out, rows)
+		return errors.Join(missing, view.JSON(s.env.Streams.Out, rows))
 	}
 	cells := make([][]string, 0, len(rows))
 	for _, r := range rows {
@@ -62,5 +67,5 @@ func (c *statusCmd) print(s *session, f *fleet, have state.Snapshot) error {
 		cells = append(cells, []string{r.Name, r.Namespace, string(r.Status), revision, r.Chart, r.AppVersion, r.Updated, r.Description})
 	}
 	view.Table(s.env.Streams.Out, []string{"NAME", "NAMESPACE", "STATUS", "REVISION", "CHART", "APP VERSION", "UPDATED", "DESCRIPTION"}, cells)
-	return nil
+	return missing
 }
