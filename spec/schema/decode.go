@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -179,6 +180,10 @@ func oldWords() []string {
 
 func (d *decoder) number(n *yaml.Node, field string) int64 {
 	var i int
+	var f float64
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!float" && n.Decode(&f) == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return int64(f) // 5.0, which helmfile's decoder takes, too
+	}
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&i) != nil {
 		d.wrong(n, field, "a whole number")
 		return 0

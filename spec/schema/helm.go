@@ -37,13 +37,17 @@ func HelmMaps(text []byte, at Locate) ([]map[string]any, error) {
 	return out, errors.Join(errs...)
 }
 
-// speakOld gives the words of YAML 1.1 the meaning that they have for Helm, and
-// keys the text that they have in JSON. Aliases are not followed: what they
+// speakOld gives the words of YAML 1.1 the meaning that they have for Helm,
+// leaves dates the text that they are for it, and gives keys the text that they
+// have in JSON. Aliases are not followed: what they
 // name is part of the same tree.
 func speakOld(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode && n.Style == 0 && n.ShortTag() == "!!str" && slices.Contains(oldWords(), n.Value) {
 		yes := strings.ContainsAny(n.Value[:1], "yY") || strings.EqualFold(n.Value, "on")
 		n.Tag, n.Value = "!!bool", strconv.FormatBool(yes)
+	}
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!timestamp" {
+		n.Tag = "!!str"
 	}
 	for i, c := range n.Content {
 		speakOld(c)

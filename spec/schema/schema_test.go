@@ -3,6 +3,7 @@ package schema
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -85,7 +86,7 @@ releases:
 		Inherit: Inherits{{Pos: Pos{"f.yaml", 11, 12}, Template: "base"}},
 		Values: []Entry{
 			{Pos{"f.yaml", 13, 12}, "v.yaml"},
-			{Pos{"f.yaml", 13, 20}, map[string]any{"d": "2020-01-01", "o": 10}},
+			{Pos{"f.yaml", 13, 20}, map[string]any{"d": time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), "o": 10}},
 		},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {

@@ -247,7 +247,7 @@ func Value(n *yaml.Node, bad func(n *yaml.Node, err error)) any {
 
 func scalar(n *yaml.Node, bad func(*yaml.Node, error)) any {
 	switch n.ShortTag() {
-	case "!!str", "!!timestamp":
+	case "!!str":
 		return n.Value
 	case "!!null":
 		return nil

@@ -3,6 +3,8 @@
 // No rule changes its arguments; results may share parts with them.
 package values
 
+import "time"
+
 // Override lays src over dst as helmfile does with the entries of one values
 // list (mergo with override): maps merge deeply, everything else that src
 // names replaces, even false, 0, "", null and an empty list. An empty map in
@@ -135,7 +137,8 @@ func CopyMap(m map[string]any) map[string]any {
 
 // AsJSON copies data with every whole number as a float64, the type that Helm
 // gives numbers of values files, because templates print the two differently
-// (1e+06 against 1000000).
+// (1e+06 against 1000000). A date becomes the text that a values file written
+// by helmfile holds.
 func AsJSON(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -156,6 +159,8 @@ func AsJSON(v any) any {
 		return float64(v)
 	case uint64:
 		return float64(v)
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
 	default:
 		return v
 	}
