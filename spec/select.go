@@ -19,7 +19,7 @@ const (
 	NeedsSkip    NeedsPolicy = "skip"    // --skip-needs: such needs are ignored
 	NeedsInclude NeedsPolicy = "include" // --include-needs: everything needed is selected, too, even where its condition is false
 	NeedsRequire NeedsPolicy = "require" // --skip-needs=false: such a need is an error
-	NeedsIgnore  NeedsPolicy = "ignore"  // needs and duplicates are not looked at: for list and build
+	NeedsIgnore  NeedsPolicy = "ignore"  // needs are not looked at, duplicates only within a file: for list and build
 )
 
 // Select gives the releases that a selector chooses, in order of declaration,
@@ -58,7 +58,10 @@ func (s *Spec) Select(sel Selector, needs NeedsPolicy) ([]Release, error) {
 			out = append(out, r)
 		}
 	}
-	return out, s.unlocked(out)
+	if needs == NeedsIgnore {
+		err = declaredOnce(out)
+	}
+	return out, errors.Join(err, s.unlocked(out))
 }
 
 func (s *Spec) nothing(sel Selector) error {
@@ -136,7 +139,7 @@ func (s *Spec) check(g *graph, chosen map[int]bool, needs NeedsPolicy) error {
 		}
 		among = append(among, i)
 		if other, ok := first[r.ID]; ok {
-			errs = append(errs, &Error{Pos: r.Pos, Field: "releases." + r.ID.Name, Err: fmt.Errorf("found duplicate releases with ID %q, the other one is at %s", r.ID, other.Pos)})
+			errs = append(errs, twice(r, other))
 		} else {
 			first[r.ID] = r
 		}
