@@ -28,7 +28,8 @@ type listed struct {
 	Version   string `json:"version"`
 }
 
-// Run lists what is declared, also what a condition switches off.
+// Run lists what is declared, also what a condition switches off. As in helmfile
+// stdout stays empty when nothing matched and that is allowed.
 func (c *listCmd) Run(ctx context.Context, s *session) error {
 	f, err := s.loadAll(ctx)
 	if err != nil {
@@ -45,6 +46,9 @@ func (c *listCmd) print(s *session, f *fleet) error {
 	slices.SortStableFunc(rows, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
+	if len(rows) == 0 {
+		return nil
+	}
 	if c.Output == formatJSON {
 		return view.JSON(s.env.Streams.Out, rows)
 	}

@@ -71,12 +71,17 @@ func dag(releases []spec.Release) [][]string {
 	return rows
 }
 
-// levels numbers releases from 1 by the longest chain of needs below them.
-// Select has refused cycles, so every chain ends.
+// levels numbers releases from 1 by the longest chain of needs below them, each
+// within its file. A cycle, which only releases that are not selected can have,
+// ends where it closes.
 func levels(releases []spec.Release) []int {
-	index := make(map[spec.ReleaseID]int, len(releases))
+	type key struct {
+		file int
+		id   spec.ReleaseID
+	}
+	index := make(map[key]int, len(releases))
 	for i, r := range releases {
-		index[r.ID] = i
+		index[key{r.File, r.ID}] = i
 	}
 	groups := make([]int, len(releases))
 	var level func(i int) int
@@ -84,9 +89,10 @@ func levels(releases []spec.Release) []int {
 		if groups[i] > 0 {
 			return groups[i]
 		}
+		groups[i] = 1
 		deepest := 0
 		for _, n := range releases[i].Needs {
-			if j, ok := index[n.ID]; ok {
+			if j, ok := index[key{releases[i].File, n.ID}]; ok {
 				deepest = max(deepest, level(j))
 			}
 		}
@@ -99,21 +105,15 @@ func levels(releases []spec.Release) []int {
 	return groups
 }
 
-// byNeeds orders releases as helmfile prints them: file by file, in each what is
-// needed first, else as declared.
-func byNeeds(releases []spec.Release) []spec.Release {
-	groups := levels(releases)
-	order := make([]int, len(releases))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(releases[a].File, releases[b].File), cmp.Compare(groups[a], groups[b]))
+// byNeeds orders the selected releases as helmfile prints them: file by file, in
+// each what is needed first, else as declared. A need that is not selected
+// counts as well: what needs it is printed as late as if it were there.
+func (f *fleet) byNeeds() []spec.Release {
+	groups := levels(f.spec.Releases)
+	sorted := slices.Clone(f.releases)
+	slices.SortStableFunc(sorted, func(a, b spec.Release) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(groups[a.Index], groups[b.Index]))
 	})
-	sorted := make([]spec.Release, 0, len(releases))
-	for _, i := range order {
-		sorted = append(sorted, releases[i])
-	}
 	return sorted
 }
 

@@ -54,12 +54,12 @@ func (c *templateCmd) Run(ctx context.Context, s *session) error {
 	}
 	written := claims{}
 	return t.around(ctx, f, func(f *fleet) error {
-		defer t.tidy(ctx, byNeeds(f.releases))
+		defer t.tidy(ctx, f.byNeeds())
 		want, err := t.desired(ctx, f, nil, engine.RenderInput{Offline: true, IncludeCRDs: c.IncludeCRDs})
 		if err != nil {
 			return err
 		}
-		for _, r := range byNeeds(f.releases) {
+		for _, r := range f.byNeeds() {
 			if rev := want[r.ID]; rev != nil {
 				if err := c.print(output{session: s, fleet: f, written: written}, r, rev); err != nil {
 					return err
