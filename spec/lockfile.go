@@ -140,8 +140,9 @@ type Resolved struct {
 }
 
 // LockFiles gives the lock files that the releases of a run ask for, one for
-// each state file with charts from declared repositories. A file whose content
-// would stay the same but for the time is left out.
+// each state file with charts from declared repositories. Tool is the version
+// of the program that writes them; what is no semantic version is left out. A
+// file whose content would stay the same but for the time is left out, too.
 func (s *Spec) LockFiles(all []Resolved, tool string, now time.Time) ([]LockFile, error) {
 	byFile := map[int][]Resolved{}
 	for _, r := range all {
@@ -162,7 +163,10 @@ func (s *Spec) LockFiles(all []Resolved, tool string, now time.Time) ([]LockFile
 		if err != nil {
 			return nil, err
 		}
-		lock.Version, lock.Generated = tool, now
+		if _, err := semver.NewVersion(tool); err == nil {
+			lock.Version = tool // helmfile takes nothing but a version here, or nothing
+		}
+		lock.Generated = now
 		if same(path, lock) {
 			continue
 		}

@@ -15,35 +15,18 @@ import (
 // fetches is how many charts or repositories are asked for at once.
 const fetches = 16
 
-type depsCmd struct {
-	concurrency
-	needsFlags
-	rawArgs
-	SkipRepos bool `help:"As --skip-refresh."`
-}
-
-// Run fetches every chart that the selected releases name, so that a later run
-// finds them in the cache, and lists what it got. As in helmfile, no hooks fire.
-func (c *depsCmd) Run(ctx context.Context, s *session) error {
-	s.globals.SkipRefresh = s.globals.SkipRefresh || c.SkipRepos
-	f, err := s.load(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
-	if err != nil {
-		return err
-	}
-	return s.listCharts(ctx, s.tools(f), f)
-}
-
-func (s *session) listCharts(ctx context.Context, t *tools, f *fleet) error {
+// listCharts has the charts of all releases, and lists them.
+func (s *session) listCharts(ctx context.Context, t *tools, f *fleet) ([]*chart.Chart, error) {
 	charts, err := t.get(ctx, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var rows [][]string
 	for i, r := range f.releases {
 		rows = append(rows, []string{r.ID.String(), charts[i].Name, charts[i].Version, charts[i].Digest})
 	}
 	view.Table(s.env.Streams.Out, []string{"RELEASE", "CHART", "VERSION", "DIGEST"}, rows)
-	return nil
+	return charts, nil
 }
 
 // get has the charts of all releases, in their order.

@@ -37,7 +37,8 @@ type request struct {
 	raw   helmText
 	limit int // releases worked on at once; zero: the command's own
 
-	policy spec.NeedsPolicy // empty: what needs says
+	unlocked bool             // take chart versions as declared, whatever lock files say
+	policy   spec.NeedsPolicy // empty: what needs says
 }
 
 // fleet is what was loaded and selected.
@@ -190,6 +191,7 @@ func (s *session) loadOptions(q request) spec.LoadOptions {
 		Helm:                 q.helm.between(),
 		Stdin:                s.env.Stdin,
 		NoExec:               g.NoExec,
+		IgnoreLock:           q.unlocked,
 		Sequential:           g.SequentialHelmfiles,
 		NoFileOrder:          g.FileOrder == "none",
 		CacheDir:             s.cacheDir("sources"),
