@@ -31,7 +31,7 @@ func canonical(root *kong.Node, args []string) commandLine {
 	}
 	words, flags := c.words, c.spelled(node)
 	if len(node.Children) > 0 && len(words) == 0 {
-		words = []string{"--help"}
+		flags = append(flags, "--help")
 	}
 	if len(node.Positional) == 0 && !slices.Contains([]string{"apply", "sync", "destroy"}, node.Name) {
 		c.line.extra, words = words, nil
