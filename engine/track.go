@@ -90,6 +90,7 @@ func tracks(track spec.Track, info *resource.Info) bool {
 // ready by rules of its own, and a failure ends it only with the time. Which
 // objects were not ready it does not say, so they are looked at afterwards.
 func (c *client) awaitLegacy(list kube.ResourceList, timeout time.Duration, judged judge) error {
+	//lint:ignore SA1019 Helm's legacy waiter takes its context from nowhere else
 	c.WaitContext = c.ctx
 	helm, err := c.Client.GetWaiter(kube.LegacyStrategy)
 	if err != nil {
