@@ -122,33 +122,41 @@ func nameOf(hook spec.Hook) string {
 }
 
 func (r *Runner) run(ctx context.Context, hook spec.Hook, data map[string]any, failed *Error) error {
+	if err := r.startable(ctx); err != nil {
+		return err
+	}
+	argv, err := r.render(hook, data)
+	if err != nil {
+		return err
+	}
+	return r.start(ctx, process{argv: argv, dir: r.opts.File.Dir, show: hook.ShowLogs}, failed)
+}
+
+func (r *Runner) startable(ctx context.Context) error {
 	if r.opts.NoExec {
 		return fmt.Errorf("%w: this run must not start programs", ErrNoExec)
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("not started: %w", context.Cause(ctx))
 	}
+	return nil
+}
+
+// render gives the program to start and its arguments.
+func (r *Runner) render(hook spec.Hook, data map[string]any) ([]string, error) {
 	argv, err := argvOf(hook)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, text := range argv {
 		if argv[i], err = r.opts.Render(text, data); err != nil {
-			return fmt.Errorf("rendering %s: %w", part(i), err)
+			return nil, fmt.Errorf("rendering %s: %w", part(i), err)
 		}
 	}
 	if strings.TrimSpace(argv[0]) == "" {
-		return errors.New("its command is empty")
+		return nil, errors.New("its command is empty")
 	}
-	out := &lines{}
-	if hook.ShowLogs && r.opts.Output != nil {
-		out.emit = func(text string) {
-			r.opts.Output(Line{Event: failed.Event, Hook: failed.Hook, Text: text})
-		}
-	}
-	err = r.start(ctx, argv, out)
-	failed.Output = out.last()
-	return err
+	return argv, nil
 }
 
 // argvOf gives the command and arguments, not rendered yet. A kubectlApply wins
@@ -178,15 +186,30 @@ func part(i int) string {
 	return fmt.Sprintf("its argument %d", i)
 }
 
-// start runs a program without a shell and waits for it.
-func (r *Runner) start(ctx context.Context, argv []string, out *lines) error {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir = r.opts.File.Dir
+// process is a program that a hook starts.
+type process struct {
+	argv []string
+	dir  string
+	show bool // its output is for Options.Output
+}
+
+// start runs a program without a shell and waits for it. failed gets its last
+// lines.
+func (r *Runner) start(ctx context.Context, p process, failed *Error) error {
+	out := &lines{}
+	if p.show && r.opts.Output != nil {
+		out.emit = func(text string) {
+			r.opts.Output(Line{Event: failed.Event, Hook: failed.Hook, Text: text})
+		}
+	}
+	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
+	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = out, out
 	release := groupProcess(cmd, r.opts.Grace)
 	err := cmd.Run()
 	release()
 	out.flush()
+	failed.Output = out.last()
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}
