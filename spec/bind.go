@@ -50,6 +50,15 @@ func (s *Spec) Bind(resolve func(context string) (name, namespace string, err er
 	return &out, nil
 }
 
+// WithContext gives a copy in which releases of a file that name no context,
+// and that Bind has not filled in yet, get this one.
+func (s *Spec) WithContext(file int, context string) *Spec {
+	out := *s
+	out.Files = slices.Clone(s.Files)
+	out.Files[file].Environment.KubeContext = context
+	return &out
+}
+
 // fileOf gives the file that declares a needed release: the needing file if it
 // does, else the first that does.
 func (s *Spec) fileOf(id ReleaseID, needing int) int {

@@ -44,6 +44,8 @@ type helmCall struct {
 	noHooks     bool
 	strict      bool // lint: warnings are errors
 	showOnly    []string
+	kubeconfig  string // absolute; empty: not said
+	context     string // empty: not said
 
 	unknown []string
 }
@@ -147,7 +149,7 @@ func (p *argsParser) change(f func(*spec.Release)) { p.call.changes = append(p.c
 // knownFlags is the table of flags: those of helm's commands, then helm-diff's.
 func knownFlags() map[string]helmFlag {
 	all := map[string]helmFlag{}
-	for _, part := range []map[string]helmFlag{valueFlags(), optionFlags(), chartFlags(), outputFlags(), heldFlags()} {
+	for _, part := range []map[string]helmFlag{valueFlags(), optionFlags(), chartFlags(), outputFlags(), targetFlags(), heldFlags()} {
 		maps.Copy(all, part)
 	}
 	return all

@@ -108,6 +108,9 @@ func (s *session) edit(f *fleet, q request) error {
 	if len(unknown) > 0 {
 		s.view.Warn("flags of helm without effect here: " + strings.Join(slices.Sorted(maps.Keys(unknown)), ", "))
 	}
+	if err := s.connect(f); err != nil {
+		return err
+	}
 	f.releases = slices.Clone(f.releases)
 	for i := range f.releases {
 		r := &f.releases[i]
