@@ -239,6 +239,7 @@ func TestQuirksOfReleases(t *testing.T) {
 			see: func(t testing.TB, s *Spec) any {
 				return []any{s.Files[0].Values["k"], strings.Contains(string(s.Files[0].State), "secret"), chartValues(t, s)}
 			}, want: []any{"ref+env://VAR", false, m{"k": "secret", "in": "x-secret-y"}}},
+		{name: "a whole number may be written with a fraction of zero, no other fraction", why: "the decoder of YAML takes 5.0 for 5; that it also cuts 1.5 is not copied", files: one("releases: [{name: a, chart: c, timeout: 5.0}]\n"), see: func(_ testing.TB, s *Spec) any { return s.Releases[0].Options.Timeout.Seconds() }, want: 5.0},
 		{name: "labels name, namespace and chart are helmfile's own", why: "selectors must be able to trust them", files: one("releases: [{name: a, chart: r/c, labels: {name: x, namespace: x, chart: x, own: x}}]\n"), see: func(_ testing.TB, s *Spec) any { return s.LabelsOf(s.Releases[0]) }, want: map[string]string{"name": "a", "namespace": "", "chart": "c", "own": "x"}},
 		{name: "commonLabels win over a release's own", why: "they are what all releases have in common", files: one("commonLabels: {x: common}\nreleases: [{name: a, chart: c, labels: {x: own, y: own}}]\n"), see: func(_ testing.TB, s *Spec) any {
 			return slices.Sorted(maps.Values(s.Releases[0].Labels))
