@@ -59,23 +59,31 @@ func (s *Store) build(ctx context.Context, c content, above []source) ([]*archiv
 // dependencies gets what is missing, a few at a time, and reports all that
 // cannot be had.
 func (s *Store) dependencies(ctx context.Context, c content, missing []need, above []source) ([][]*archive.BufferedFile, error) {
-	var running sync.WaitGroup
 	built := make([][]*archive.BufferedFile, len(missing))
 	faults := make([]error, len(missing))
+	each(len(missing), func(i int) {
+		n := missing[i]
+		files, err := s.dependency(ctx, c, n, above)
+		if err != nil {
+			faults[i] = fmt.Errorf("building dependency %q of chart %s: %w", n.name, c.src, err)
+		}
+		built[i] = files
+	})
+	return built, errors.Join(faults...)
+}
+
+// each calls do for 0 to n-1, a few at a time, and waits for all.
+func each(n int, do func(i int)) {
+	var running sync.WaitGroup
 	free := make(chan struct{}, parallelDependencies)
-	for i, n := range missing {
+	for i := range n {
 		running.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
-			files, err := s.dependency(ctx, c, n, above)
-			if err != nil {
-				faults[i] = fmt.Errorf("building dependency %q of chart %s: %w", n.name, c.src, err)
-			}
-			built[i] = files
+			do(i)
 		})
 	}
 	running.Wait()
-	return built, errors.Join(faults...)
 }
 
 // readHead parses only what declares dependencies.

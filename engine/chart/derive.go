@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	"sigs.k8s.io/yaml"
@@ -65,20 +64,14 @@ type addition struct {
 }
 
 func (s *Store) additions(ctx context.Context, ref spec.Chart, list []spec.Dependency) ([]addition, error) {
-	var running sync.WaitGroup
 	out := make([]addition, len(list))
 	faults := make([]error, len(list))
-	free := make(chan struct{}, parallelDependencies)
-	for i, d := range list {
-		running.Go(func() {
-			free <- struct{}{}
-			defer func() { <-free }()
-			if out[i], faults[i] = s.addition(ctx, ref, d); faults[i] != nil {
-				faults[i] = &spec.Error{Pos: d.Pos, Field: "dependencies", Err: fmt.Errorf("%s: %w", redact(d.Chart), faults[i])}
-			}
-		})
-	}
-	running.Wait()
+	each(len(list), func(i int) {
+		d := list[i]
+		if out[i], faults[i] = s.addition(ctx, ref, d); faults[i] != nil {
+			faults[i] = &spec.Error{Pos: d.Pos, Field: "dependencies", Err: fmt.Errorf("%s: %w", redact(d.Chart), faults[i])}
+		}
+	})
 	return out, errors.Join(faults...)
 }
 

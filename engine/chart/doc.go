@@ -8,8 +8,9 @@
 // # Decisions
 //
 // A chart is its files, not a folder: dependencies that charts/ lacks are added
-// in memory, so nothing is ever written beside the user's Chart.yaml and any
-// number of releases may build the same chart at the same time.
+// in memory, so nothing is written beside the user's Chart.yaml and any number
+// of releases may build the same chart at the same time. Only Update writes
+// there, which is what it is called for.
 //
 // Where dependencies are skipped, a chart folder has those that an earlier run
 // built for it, unless its declarations changed since: helmfile finds them in

@@ -232,6 +232,10 @@ func (f *folder) add(name string) error {
 		return f.broken(name, err)
 	}
 	defer open.Close()
+	info, err := open.Stat()
+	if err != nil {
+		return f.broken(name, err)
+	}
 	data, err := io.ReadAll(io.LimitReader(open, f.budget+1))
 	if err != nil {
 		return f.broken(name, err)
@@ -240,7 +244,7 @@ func (f *folder) add(name string) error {
 		return fail(ErrInvalid, "chart %s is larger than %d bytes: ignore in .helmignore what is not part of it", f.path, archive.MaxDecompressedChartSize)
 	}
 	data = bytes.TrimPrefix(data, []byte{0xEF, 0xBB, 0xBF})
-	f.files = append(f.files, &archive.BufferedFile{Name: name, Data: data})
+	f.files = append(f.files, &archive.BufferedFile{Name: name, ModTime: info.ModTime(), Data: data})
 	return nil
 }
 

@@ -116,16 +116,18 @@ type layered struct {
 
 func (l layered) unpack(src source) (content, error) {
 	src.version = l.Version
-	if !src.verify {
-		return unpackContent(src, l.data)
-	}
-	if l.signature == nil {
+	switch {
+	case !src.verify:
+	case l.signature == nil:
 		return content{}, fail(ErrProvenance, "chart %s must be verified, and it was pushed without a provenance file", src)
+	default:
+		if err := verify(src, l.data, l.signature, l.File); err != nil {
+			return content{}, err
+		}
 	}
-	if err := verify(src, l.data, l.signature, l.File); err != nil {
-		return content{}, err
-	}
-	return unpackContent(src, l.data)
+	c, err := unpackContent(src, l.data)
+	c.packed, c.file = l.data, path.Base(src.name)+"-"+l.Version+".tgz"
+	return c, err
 }
 
 // pulled gives the zero value if the cache does not hold all of known.

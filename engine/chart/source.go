@@ -71,8 +71,12 @@ type content struct {
 	src   source
 	files []*archive.BufferedFile
 	dir   string // its folder, where file:// dependencies start; empty: it was packaged
-	bare  bool   // dir holds manifests and no chart; files is empty
-	web   bool   // dir was fetched
+	// packed is the archive as downloaded, and file the name that Helm gives it;
+	// empty for what was on this machine.
+	packed []byte
+	file   string
+	bare   bool // dir holds manifests and no chart; files is empty
+	web    bool // dir was fetched
 }
 
 // locate understands a reference. The order is Helm's: a path that exists wins

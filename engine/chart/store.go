@@ -54,6 +54,7 @@ type Store struct {
 
 	charts     memo[source, *Chart]
 	folders    memo[string, []*archive.BufferedFile]
+	updates    memo[string, *Update]
 	blobs      memo[download, []byte]
 	indexes    memo[endpoint, index]
 	tags       memo[source, []string]

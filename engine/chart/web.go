@@ -225,7 +225,12 @@ func (s *Store) archive(ctx context.Context, src source, d download) (content, e
 			return content{}, err
 		}
 	}
-	return unpackContent(src, data)
+	c, err := unpackContent(src, data)
+	if u, broken := url.Parse(d.url); broken == nil {
+		c.file = path.Base(u.Path)
+	}
+	c.packed = data
+	return c, err
 }
 
 func (s *Store) verifyDownload(ctx context.Context, src source, d download, data []byte) error {
