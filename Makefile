@@ -32,6 +32,10 @@ build: ## Build bin/flotilla
 secrets: ## Build bin/flotilla-secrets, the helper for SOPS and secret back ends (some minutes the first time)
 	cd cmd/flotilla-secrets && go build -ldflags '-s -w -X main.version=$(VERSION)' -o ../../bin/flotilla-secrets .
 
+.PHONY: unittest
+unittest: ## Build bin/flotilla-unittest: helm-unittest, for the unit tests of charts
+	cd cmd/flotilla-unittest && go build -ldflags '-s -w' -o ../../bin/flotilla-unittest github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+
 .PHONY: devcluster
 devcluster: ## Build bin/devcluster, a real control plane with simulated nodes (5 to 10 minutes the first time)
 	@sh cmd/devcluster/build.sh bin/devcluster

@@ -27,9 +27,9 @@ type unittestCmd struct {
 	DebugPlugin bool   `help:"Make the plugin say more."`
 }
 
-// Run gives the charts and merged values of releases that name unitTests to the
-// helm-unittest plugin of Helm, which is the one thing here that must be
-// installed: its module brings a second Helm along.
+// Run gives the charts and merged values of releases that name unitTests to
+// helm-unittest: the program flotilla-unittest, or the plugin of Helm. It is
+// not linked in because its module brings Helm 3 along.
 func (c *unittestCmd) Run(ctx context.Context, s *session) error {
 	f, err := s.load(ctx, request{over: c.overlay, needs: c.needsFlags, limit: c.Concurrency})
 	if err != nil {
@@ -46,12 +46,12 @@ func (c *unittestCmd) Run(ctx context.Context, s *session) error {
 		if len(tested) == 0 {
 			return nil
 		}
-		plugin, err := findPlugin(s.env.Lookup, "unittest")
+		start, err := findTester(s.env.Lookup)
 		if err != nil {
 			return err
 		}
 		defer t.tidy(ctx, tested)
-		return c.test(ctx, unittests{tools: t, fleet: f, plugin: plugin, releases: tested})
+		return c.test(ctx, unittests{tools: t, fleet: f, start: start, releases: tested})
 	})
 }
 
@@ -59,7 +59,7 @@ func (c *unittestCmd) Run(ctx context.Context, s *session) error {
 type unittests struct {
 	tools    *tools
 	fleet    *fleet
-	plugin   plugin
+	start    tester
 	releases []spec.Release
 }
 
@@ -116,7 +116,7 @@ func (c *unittestCmd) one(ctx context.Context, u unittests, r spec.Release, out 
 		args = append(args, "--debugPlugin")
 	}
 	args = append(args, strings.Fields(strings.Join(append([]string{c.Args}, u.fleet.spec.Files[r.File].HelmArgs.Args...), " "))...)
-	return u.plugin.run(ctx, args, out)
+	return u.start.run(ctx, args, out)
 }
 
 // chart gives the folder of a chart: its own, where snapshots are kept, or one

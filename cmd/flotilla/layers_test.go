@@ -20,13 +20,14 @@ const module = "github.com/flotilla-sh/flotilla"
 // below is the table of layers: what each package may import of ours. Arrows
 // point down only; a package that is missing here fails the test.
 var below = map[string][]string{
-	"spec/schema": {},
-	"spec/tmpl":   {},
-	"spec/values": {},
-	"spec/source": {},
-	"spec/secret": {},
-	"spec/hcl":    {"spec/schema"},
-	"spec":        {"spec/hcl", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
+	"spec/schema":  {},
+	"spec/tmpl":    {},
+	"spec/values":  {},
+	"spec/source":  {},
+	"spec/secret":  {"spec/program"},
+	"spec/hcl":     {"spec/schema"},
+	"spec/program": {},
+	"spec":         {"spec/hcl", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
 
 	"state":                     {"spec"},
 	"state/cluster":             {"spec", "state"},
@@ -40,6 +41,7 @@ var below = map[string][]string{
 
 	"plan/diff": {"spec", "state"},
 	"plan":      {"spec", "state", "hooks", "plan/diff"},
+	"plan/file": {"plan"},
 	"executor":  {"spec", "state", "plan", "hooks"},
 
 	"cmd/view":           {"spec", "state", "plan", "plan/diff", "executor", "hooks"},
@@ -74,11 +76,12 @@ var rooms = map[string][]string{
 	"github.com/Masterminds/sprig":   {"spec/tmpl"},
 	"dario.cat/mergo":                {"spec", "spec/values"},
 	"gopkg.in/yaml.v3":               {"engine/kustomize", "spec", "spec/schema", "spec/tmpl", "spec/values"},
-	"sigs.k8s.io/yaml":               {"spec", "spec/schema", "spec/secret", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "engine/kustomize", "plan", "plan/diff", "cmd/cli"},
+	"sigs.k8s.io/yaml":               {"spec", "spec/program", "spec/schema", "spec/secret", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "engine/kustomize", "plan", "plan/diff", "cmd/cli"},
 	"github.com/sergi/go-diff":       {"plan/diff"},
 	"github.com/google/cel-go":       {"plan/policy"},
 	"k8s.io/klog":                    {"cmd/flotilla"},
 	"github.com/go-logr/logr":        {"cmd/flotilla"},
+	"filippo.io/age":                 {"plan/file"},
 	"github.com/alecthomas/kong":     {"cmd/cli"},
 	"golang.org/x/sync/errgroup":     {"state/cluster", "engine", "executor", "cmd/cli"},
 	"golang.org/x/sync/singleflight": {"spec/source", "engine/chart"},

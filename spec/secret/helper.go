@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"sync"
+
+	"github.com/flotilla-sh/flotilla/spec/program"
 )
 
 // ErrNoHelper says that the helper is not installed.
@@ -109,19 +109,7 @@ func (h *Helper) find() (string, error) {
 		}
 		return path, nil
 	}
-	name := helperName
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	if own, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(own); err == nil {
-			own = real
-		}
-		if path, err := exec.LookPath(filepath.Join(filepath.Dir(own), name)); err == nil {
-			return path, nil
-		}
-	}
-	path, err := exec.LookPath(helperName)
+	path, err := program.Beside(helperName)
 	if err != nil {
 		return "", ErrNoHelper
 	}
