@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -38,6 +39,28 @@ func (r *Redactor) Redact(text string) string {
 		r.replacer = r.build()
 	}
 	return r.replacer.Replace(text)
+}
+
+// Known lists every text that Redact replaces, in order, for a later run that
+// has to keep the same secrets. The list is as secret as they are.
+func (r *Redactor) Known() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.secrets))
+}
+
+// Learn makes Redact replace what Known listed in another run, too.
+func (r *Redactor) Learn(texts []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.secrets == nil {
+		r.secrets = map[string]bool{}
+	}
+	for _, text := range texts {
+		if len(text) >= minSecret {
+			r.secrets[text], r.replacer = true, nil
+		}
+	}
 }
 
 // build puts longer secrets first, because one may be part of another.

@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// StaleError says that a release is not what a saved plan was made for. It is
+// state.ErrStale.
+type StaleError struct {
+	Release spec.ReleaseID
+	Moved   string // what is not as it was
+}
+
+// Error names the release and what moved.
+func (e *StaleError) Error() string { return e.Release.String() + ": " + e.Moved }
+
+// Is makes it state.ErrStale.
+func (e *StaleError) Is(target error) bool { return target == state.ErrStale }
+
+// Onto gives the plan for what the cluster holds now, ready to be executed,
+// provided that no release that it writes to has moved since it was made. Each
+// that did is a *StaleError; all are joined.
+func (s *Saved) Onto(have state.Snapshot) (*Plan, error) {
+	var errs []error
+	bases := make(map[spec.ReleaseID]Base, len(s.Bases))
+	for _, b := range s.Bases {
+		bases[b.Release] = b
+	}
+	p := &Plan{Mode: s.Plan.Mode, Edges: s.Plan.Edges}
+	for _, step := range s.Plan.Steps {
+		if step.Action.Writes() {
+			is, ok := have[step.Release.ID]
+			if !ok {
+				is = state.Release{ID: step.Release.ID, Phase: state.PhaseAbsent}
+			}
+			was, ok := bases[step.Release.ID]
+			if !ok {
+				return nil, fmt.Errorf("%s: the plan does not say what it was decided on", step.Release.ID)
+			}
+			now, err := baseOf(is)
+			if err != nil {
+				return nil, fmt.Errorf("comparing %s: %w", step.Release.ID, err)
+			}
+			if moved := was.moved(now); moved != "" {
+				errs = append(errs, &StaleError{Release: step.Release.ID, Moved: moved})
+			}
+			step.Have, step.Before = is, base(is)
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// moved says in what a release is not any more as it was; empty: in nothing.
+func (b Base) moved(now Base) string {
+	switch {
+	case len(b.Revisions) == 0 && len(now.Revisions) == 0:
+		return ""
+	case len(b.Revisions) == 0:
+		return "it was not installed, and " + now.Revisions[0].String() + " is there now"
+	case len(now.Revisions) == 0:
+		return b.Revisions[0].String() + " is gone"
+	}
+	was, is := b.Revisions[0], now.Revisions[0]
+	switch {
+	case was.Number != is.Number:
+		return "it was at " + was.String() + " and is at " + is.String()
+	case was.Status != is.Status:
+		return fmt.Sprintf("%s is %s now", was, is.Status)
+	case was.Digest != is.Digest:
+		return fmt.Sprintf("revision %d was written anew: it is the one of %s now, and not the one of %s", is.Number, at(is.Deployed), at(was.Deployed))
+	case len(b.Revisions) != len(now.Revisions), len(b.Revisions) > 1 && b.Revisions[1].Digest != now.Revisions[1].Digest:
+		return fmt.Sprintf("%s is as it was, but the revision that is deployed is not", is)
+	default:
+		return ""
+	}
+}
+
+// String names a revision.
+func (r BaseRevision) String() string {
+	return fmt.Sprintf("revision %d (%s, of %s)", r.Number, r.Status, at(r.Deployed))
+}
+
+func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
