@@ -68,7 +68,7 @@ fuzz: ## Run each fuzz target for FUZZ_TIME (30s)
 	done
 
 .PHONY: conformance
-conformance: build ## Hold bin/flotilla against recorded behaviour of helmfile: CASES=folder of cases [RUNNER=its runner] [RUN=regex]
+conformance: build ## Hold bin/flotilla against a corpus of recorded helmfile runs that you have: CASES=folder of cases [RUNNER=its runner] [RUN=regex]
 	@[ -n '$(CASES)' ] || { echo 'say where the cases are: make conformance CASES=DIR'; exit 2; }
 	cd '$(or $(RUNNER),$(CASES)/../runner)' && go run . -bin '$(CURDIR)/bin/flotilla' -cases '$(abspath $(CASES))' \
 		-assume kustomize,helm-plugin-diff $(if $(RUN),-run '$(RUN)')

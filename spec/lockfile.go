@@ -64,10 +64,15 @@ func (l *loader) locked(f *stateFile) ([]lockedChart, error) {
 	if path == "" || l.opts.IgnoreLock {
 		return nil, nil
 	}
-	text, err := readBounded(path)
+	all, err := readLock(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	return all, err
+}
+
+func readLock(path string) ([]lockedChart, error) {
+	text, err := readBounded(path)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +116,11 @@ func lock(c Chart, all []lockedChart, path string) (string, error) {
 	if !ok {
 		return c.Version, nil
 	}
-	constraint, err := semver.NewConstraint(orText(want.Version, "*"))
+	asked := orText(want.Version, "*")
+	if want.Version == "" && c.Devel {
+		asked = ">0.0.0-0" // what helm's --devel means
+	}
+	constraint, err := semver.NewConstraint(asked)
 	if err != nil {
 		return "", fmt.Errorf("version %q is neither a version nor a range: %w", want.Version, err)
 	}
@@ -130,7 +139,7 @@ func lock(c Chart, all []lockedChart, path string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("%s has no version of %s that %q allows: bring it up to date with flotilla deps", path, want.Name, orText(want.Version, "*"))
+	return "", fmt.Errorf("%s has no version of %s that %q allows: bring it up to date with flotilla deps", path, want.Name, asked)
 }
 
 // Resolved is a release with the concrete version of its chart.
@@ -159,7 +168,7 @@ func (s *Spec) LockFiles(all []Resolved, tool string, now time.Time) ([]LockFile
 		if path == "" {
 			continue
 		}
-		lock, err := newLock(byFile[i])
+		lock, err := newLock(append(byFile[i], s.stillLocked(i, byFile[i], path)...))
 		if err != nil {
 			return nil, err
 		}
@@ -177,6 +186,25 @@ func (s *Spec) LockFiles(all []Resolved, tool string, now time.Time) ([]LockFile
 		out = append(out, LockFile{Path: path, Text: text})
 	}
 	return out, nil
+}
+
+// stillLocked gives what a lock says of the releases of its file that are not
+// selected: they keep their versions.
+func (s *Spec) stillLocked(file int, selected []Resolved, path string) []Resolved {
+	old, err := readLock(path)
+	if err != nil {
+		return nil // it is made anew
+	}
+	var out []Resolved
+	for _, r := range s.Releases {
+		if _, ok := lockable(r.Chart); !ok || r.File != file || slices.ContainsFunc(selected, func(s Resolved) bool { return s.Release.Index == r.Index }) {
+			continue
+		}
+		if version, err := lock(r.Chart, old, path); err == nil {
+			out = append(out, Resolved{Release: r, Version: version})
+		}
+	}
+	return out
 }
 
 // newLock makes the content of a lock. Its digest is over what is declared and

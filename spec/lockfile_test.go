@@ -25,6 +25,7 @@ func TestLockGivesVersions(t *testing.T) {
 		{name: "the first that the range allows", file: "releases: [{name: a, chart: r/c, version: ~2.0.0}]", lockName: "helmfile.lock", lock: "dependencies: [{name: c, version: 1.2.3}, {name: c, version: 2.0.9}]", want: "2.0.9"},
 		{name: "an OCI chart goes by its base name", file: "releases: [{name: a, chart: o/path/c}]", lockName: "helmfile.lock", lock: "dependencies: [{name: c, repository: 'oci://reg.example/x/path', version: 3.0.0}]", want: "3.0.0"},
 		{name: "an old lock has the path of an OCI chart", file: "releases: [{name: a, chart: o/path/c}]", lockName: "helmfile.lock", lock: "dependencies: [{name: path/c, version: 3.0.0}]", want: "3.0.0"},
+		{name: "devel takes a pre-release where no version is asked for", file: "releases: [{name: a, chart: r/c, devel: true}]", lockName: "helmfile.lock", lock: "dependencies: [{name: c, version: 2.0.0-rc.1}]", want: "2.0.0-rc.1"},
 		{name: "a chart of no declared repository is not locked", file: "releases: [{name: a, chart: ./c, version: '1'}]", lockName: "helmfile.lock", lock: "dependencies: []", want: "1"},
 		{name: "a lock without the chart", file: "releases: [{name: a, chart: r/c}]", lockName: "helmfile.lock", lock: "dependencies: []", wantErr: "helmfile.yaml:2:12: releases.a.version: DIR/helmfile.lock has no version of c that \"*\" allows: bring it up to date with flotilla deps"},
 		{name: "a lock that the range has left behind", file: "releases: [{name: a, chart: r/c, version: ^2}]", lockName: "helmfile.lock", lock: "dependencies: [{name: c, version: 1.0.0}]", wantErr: `no version of c that "^2" allows`},
@@ -110,6 +111,10 @@ generated: 2026-01-02T03:04:05Z
 	again, err := s.LockFiles(resolved, "1.0.0", now.Add(time.Hour))
 	if err != nil || len(again) != 0 {
 		t.Errorf("the same lock is written anew: %v, %v", again, err)
+	}
+	part, err := s.LockFiles([]Resolved{{s.Releases[0], "1.9.0"}}, "1.0.0", now)
+	if err != nil || len(part) != 1 || !strings.Contains(string(part[0].Text), "version: 1.9.0") || !strings.Contains(string(part[0].Text), "version: 4.5.6") {
+		t.Errorf("a lock of a selection forgets the others: %v, %s", err, part)
 	}
 	locked, err := Load(t.Context(), "", LoadOptions{Dir: dir})
 	if err != nil {
