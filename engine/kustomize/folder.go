@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -35,7 +34,8 @@ type folder struct {
 	overlay string // the folder of the kustomization that is not on disk
 	top     []byte
 	fetched []string // folders whose files must not lead out of them
-	configs []string // files of generators, transformers and validators
+	closed  bool     // nothing outside of them is read at all
+	configs []string // files and folders of generators, transformers and validators
 
 	bytes   int64
 	files   int
@@ -52,7 +52,7 @@ func newFolder(ctx context.Context, f Folder) (*folder, error) {
 		overlay: filepath.Join(filepath.VolumeName(dir)+string(filepath.Separator), ".overlay-of-the-release"),
 	}
 	if f.Fetched {
-		out.fetched = append(out.fetched, repositoryOf(dir))
+		out.fetched, out.closed = append(out.fetched, repositoryOf(dir)), true
 	}
 	base, err := filepath.Rel(out.overlay, dir)
 	if err != nil {
@@ -129,18 +129,23 @@ func (f *folder) ReadFile(path string) ([]byte, error) {
 	case slices.Contains(konfig.RecognizedKustomizationFileNames(), filepath.Base(path)):
 		data, err = f.kustomization(path, data)
 	case slices.Contains(f.configs, filepath.Clean(path)):
-		err = f.check(path, data)
+		err = f.texts(filepath.Dir(path), data)
 	}
 	if err != nil {
-		if f.refusal == nil {
-			f.refusal = err
-		}
-		return nil, err
+		return nil, f.refuse(err)
 	}
 	return data, nil
 }
 
+// Open is refused: a build reads whole files.
+func (f *folder) Open(path string) (filesys.File, error) {
+	return nil, fmt.Errorf("%s: opening files: %w", path, ErrRefused)
+}
+
 func (f *folder) read(path string) ([]byte, error) {
+	if err := f.within(path); err != nil {
+		return nil, err
+	}
 	if f.files--; f.files < 0 {
 		return nil, f.tooMuch(fmt.Sprintf("more than %d files", maxFiles))
 	}
@@ -167,87 +172,31 @@ func (f *folder) read(path string) ([]byte, error) {
 }
 
 func (f *folder) tooMuch(what string) error {
-	err := fmt.Errorf("reading %s: %w", what, ErrRefused)
+	return f.refuse(fmt.Errorf("reading %s: %w", what, ErrRefused))
+}
+
+// within holds the real path of a file against what was fetched, whatever way
+// kustomize came to it.
+func (f *folder) within(path string) error {
+	if !f.closed {
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(f.fetched, func(root string) bool { return below(real, root) }) {
+		return f.refuse(fmt.Errorf("%s: paths out of what was fetched: %w", path, ErrRefused))
+	}
+	return nil
+}
+
+// refuse remembers the first refusal.
+func (f *folder) refuse(err error) error {
 	if f.refusal == nil {
 		f.refusal = err
 	}
 	return err
-}
-
-// kustomization reads a file of that kind with its remote resources fetched.
-func (f *folder) kustomization(path string, data []byte) ([]byte, error) {
-	var k map[string]any
-	if err := yaml.Unmarshal(data, &k); err != nil || k == nil {
-		return data, nil // kustomize says what is wrong
-	}
-	for _, key := range []string{"helmCharts", "helmChartInflationGenerator"} {
-		if k[key] != nil {
-			return nil, fmt.Errorf("%s: %s: %w: make the chart a release of its own, or add it with dependencies: of this one", path, key, ErrRefused)
-		}
-	}
-	dir, changed := filepath.Dir(path), false
-	for _, key := range []string{"resources", "bases", "components"} {
-		list, _ := k[key].([]any)
-		for i, e := range list {
-			entry, ok := e.(string)
-			if !ok {
-				continue
-			}
-			local, err := f.local(dir, entry)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", path, key, err)
-			}
-			changed = changed || local != entry
-			list[i] = local
-		}
-	}
-	for _, key := range []string{"generators", "transformers", "validators"} {
-		list, _ := k[key].([]any)
-		for _, e := range list {
-			if err := f.config(dir, e); err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", path, key, err)
-			}
-		}
-	}
-	if err := f.paths(dir, k, ""); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if !changed {
-		return data, nil
-	}
-	return yaml.Marshal(k)
-}
-
-// config notes a file whose paths are looked at when it is read; an entry may
-// also be such a text itself.
-func (f *folder) config(dir string, entry any) error {
-	text, ok := entry.(string)
-	if !ok {
-		return nil
-	}
-	var inline map[string]any
-	if err := yaml.Unmarshal([]byte(text), &inline); err == nil {
-		return f.paths(dir, inline, "")
-	}
-	if strings.Contains(text, "://") {
-		return fmt.Errorf("%s: remote files: %w", redact(text), ErrRefused)
-	}
-	f.configs = append(f.configs, filepath.Join(dir, text))
-	return nil
-}
-
-// check looks at the paths in a plugin's configuration.
-func (f *folder) check(path string, data []byte) error {
-	docs, err := parseAll(data)
-	if err != nil {
-		return nil // kustomize says what is wrong
-	}
-	for _, doc := range docs {
-		if err := f.paths(filepath.Dir(path), doc, ""); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return nil
 }
 
 // Create is refused, as is all that writes.

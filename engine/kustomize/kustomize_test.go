@@ -80,6 +80,25 @@ func TestPatch(t *testing.T) {
 			fail: "path: https://user:xxxxx@192.0.2.1/x.yaml: remote files: not allowed",
 		},
 		{
+			name: "a URL under a key in other letters, in the second document",
+			docs: configMap,
+			p: spec.Patches{Transformers: one("apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: p}\nprefix: a-\n---\n" +
+				"apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: q}\nPath: https://192.0.2.1/x.yaml?token=t\n")},
+			fail: "Path: https://192.0.2.1/x.yaml: remote files: not allowed",
+		},
+		{
+			name: "a URL of targets is refused",
+			docs: configMap,
+			p:    spec.Patches{Transformers: one("apiVersion: builtin\nkind: ValueAddTransformer\nmetadata: {name: q}\nvalue: v\ntargetFilePath: https://192.0.2.1/x.yaml\n")},
+			fail: "targetFilePath: https://192.0.2.1/x.yaml: remote files: not allowed",
+		},
+		{
+			name: "a transformer that names a key twice cannot hide one",
+			docs: configMap,
+			p:    spec.Patches{Transformers: one("apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: p}\npath: a.yaml\npath: https://192.0.2.1/x.yaml?token=t\n")},
+			fail: "no map with each key once",
+		},
+		{
 			name: "a transformer that is a program is refused",
 			docs: configMap,
 			p:    spec.Patches{Transformers: one("apiVersion: example.com/v1\nkind: Evil\nmetadata:\n  name: p\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: /bin/true}\n")},
@@ -177,6 +196,92 @@ func TestBuild(t *testing.T) {
 			fail:    "envs: http://192.0.2.1/x: remote files",
 		},
 		{
+			name:    "resources in other letters are refused",
+			files:   map[string]string{"k/kustomization.yaml": "Resources: ['https://192.0.2.1/org/repo.git?ref=token']\n"},
+			refused: true,
+			fail:    "Resources: not allowed in a kustomization: write resources",
+		},
+		{
+			name:    "charts in other letters are refused",
+			files:   map[string]string{"k/kustomization.yaml": "helmcharts: [{name: x, repo: https://192.0.2.1}]\n"},
+			refused: true,
+			fail:    "write helmCharts",
+		},
+		{
+			name:    "a resource that ends its line is no way to a repository",
+			files:   map[string]string{"k/kustomization.yaml": "resources: [\"git@192.0.2.1:org/repo\\n\"]\n"},
+			refused: true,
+			fail:    "is no path",
+		},
+		{
+			name:    "files in other letters cannot read outside of what was fetched",
+			files:   map[string]string{"k/kustomization.yaml": "configMapGenerator: [{name: a, Files: ['f=../secret']}]\n", "secret": "s"},
+			fetched: true,
+			refused: true,
+			fail:    "paths out of what was fetched",
+		},
+		{
+			name: "a label in other letters is a label",
+			files: map[string]string{
+				"k/kustomization.yaml": "resources: [cm.yaml]\ncommonAnnotations: {Env: prod}\n", "k/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+			},
+			want: "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  annotations:\n    Env: prod\n  name: a\n",
+		},
+		{
+			name: "the second document of an inline generator is looked at",
+			files: map[string]string{
+				"k/kustomization.yaml": "generators:\n- |\n  apiVersion: builtin\n  kind: ConfigMapGenerator\n  metadata: {name: g}\n  literals: [a=b]\n  ---\n" +
+					"  apiVersion: builtin\n  kind: ConfigMapGenerator\n  metadata: {name: h}\n  files: [f=../secret]\n",
+				"secret": "s",
+			},
+			fetched: true,
+			refused: true,
+			fail:    "paths out of what was fetched",
+		},
+		{
+			name: "the files of a folder of generators are looked at",
+			files: map[string]string{
+				"k/kustomization.yaml": "generators: [g]\n", "k/g/kustomization.yaml": "resources: [g.yaml]\n",
+				"k/g/g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: h}\nname: h\nfiles: [f=../secret]\n", "secret": "s",
+			},
+			fetched: true,
+			refused: true,
+			fail:    "paths out of what was fetched",
+		},
+		{
+			name: "the files of a folder of generators ask no network",
+			files: map[string]string{
+				"k/kustomization.yaml": "generators: [g]\n", "k/g/kustomization.yaml": "resources: [g.yaml]\n",
+				"k/g/g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: h}\nname: h\nenvs: ['http://192.0.2.1/x']\n",
+			},
+			refused: true,
+			fail:    "envs: http://192.0.2.1/x: remote files",
+		},
+		{
+			name: "a folder of generators may not make up what they are",
+			files: map[string]string{
+				"k/kustomization.yaml":   "generators: [g]\n",
+				"k/g/kustomization.yaml": "resources: [g.yaml]\npatches: [{target: {kind: ConfigMapGenerator}, patch: '[{op: add, path: /envs, value: [\"http://192.0.2.1/x\"]}]'}]\n",
+				"k/g/g.yaml":             "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: h}\nname: h\n",
+			},
+			refused: true,
+			fail:    "patches: not allowed in a kustomization: a folder of generators",
+		},
+		{
+			name: "a folder of generators generates",
+			files: map[string]string{
+				"k/kustomization.yaml": "generators: [g]\ngeneratorOptions: {disableNameSuffixHash: true}\n", "k/g/kustomization.yaml": "resources: [g.yaml]\n",
+				"k/g/g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: h}\nname: h\nliterals: [a=b]\noptions: {disableNameSuffixHash: true}\n",
+			},
+			want: "apiVersion: v1\ndata:\n  a: b\nkind: ConfigMap\nmetadata:\n  name: h\n",
+		},
+		{
+			name:    "a generator from git is refused",
+			files:   map[string]string{"k/kustomization.yaml": "generators: ['git@192.0.2.1:org/repo']\n"},
+			refused: true,
+			fail:    "remote files",
+		},
+		{
 			name:    "charts in a kustomization are refused with what to do instead",
 			files:   map[string]string{"k/kustomization.yaml": "helmCharts: [{name: x, repo: https://192.0.2.1}]\n"},
 			refused: true,
@@ -224,6 +329,37 @@ func TestBuild(t *testing.T) {
 				t.Errorf("documents (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestNoWayOutOfWhatWasFetched(t *testing.T) {
+	dir := write(t, map[string]string{"k/kustomization.yaml": "resources: [in.yaml]\n", "secret.yaml": configMap})
+	inside := filepath.Join(dir, "k")
+	if err := os.Symlink(filepath.Join(dir, "secret.yaml"), filepath.Join(inside, "in.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFolder(context.Background(), Folder{Dir: inside, Fetched: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "secret.yaml"), filepath.Join(inside, "in.yaml"), inside + "/../secret.yaml"} {
+		if text, err := f.ReadFile(path); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: read %q, error %v", path, text, err)
+		}
+	}
+	if _, err := f.Open(filepath.Join(dir, "secret.yaml")); !errors.Is(err, ErrRefused) {
+		t.Errorf("opened: %v", err)
+	}
+}
+
+func TestOverlayOfNumbers(t *testing.T) {
+	got, err := OverlayOf(map[string]any{"images": []any{map[string]any{"name": "web", "newTag": float64(20240101)}, map[string]any{"name": "api", "newTag": 1.25}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Overlay{Images: []types.Image{{Name: "web", NewTag: "20240101"}, {Name: "api", NewTag: "1.25"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("overlay (-want +got):\n%s", diff)
 	}
 }
 

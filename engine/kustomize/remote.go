@@ -1,28 +1,23 @@
 package kustomize
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // local gives an entry of resources as one that kustomize does not take for a
 // remote one: as it is, with ./ in front, or the fetched copy of it.
 func (f *folder) local(dir, entry string) (string, error) {
-	if strings.ContainsRune(entry, '\n') || filepath.IsAbs(entry) {
-		return entry, f.inside(dir, entry)
+	if strings.ContainsRune(entry, '\n') {
+		return "", fmt.Errorf("%q is no path: %w", redact(entry), ErrRefused)
 	}
-	doubtful := strings.ContainsAny(entry, ":@") || strings.Contains(strings.ToLower(entry), "github.com")
-	if !doubtful {
+	if filepath.IsAbs(entry) || !isDoubtful(entry) {
 		return entry, f.inside(dir, entry)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, entry)); err == nil {
@@ -54,46 +49,6 @@ func (f *folder) local(dir, entry string) (string, error) {
 	return filepath.ToSlash(relative), nil
 }
 
-// pathKeys are the keys of kustomizations and of plugin configurations whose
-// texts kustomize opens as files.
-var pathKeys = []string{
-	"path", "paths", "files", "file", "envs", "env", "crds", "configurations",
-	"patchesStrategicMerge", "generators", "transformers", "validators",
-}
-
-// paths looks at every path in a tree: none may be a URL, and in what was
-// fetched none may lead out of it.
-func (f *folder) paths(dir string, tree any, key string) error {
-	switch v := tree.(type) {
-	case map[string]any:
-		for k, e := range v {
-			if err := f.paths(dir, e, k); err != nil {
-				return err
-			}
-		}
-	case []any:
-		for _, e := range v {
-			if err := f.paths(dir, e, key); err != nil {
-				return err
-			}
-		}
-	case string:
-		if !slices.Contains(pathKeys, key) || strings.ContainsRune(v, '\n') {
-			return nil
-		}
-		if key == "files" {
-			if _, file, named := strings.Cut(v, "="); named {
-				v = file
-			}
-		}
-		if isURL(v) {
-			return fmt.Errorf("%s: %s: remote files: %w", key, redact(v), ErrRefused)
-		}
-		return f.inside(dir, v)
-	}
-	return nil
-}
-
 // inside refuses a path that leads out of what was fetched; local folders may
 // name any path.
 func (f *folder) inside(dir, path string) error {
@@ -121,36 +76,6 @@ func below(path, root string) bool {
 }
 
 func isURL(s string) bool { return strings.Contains(s, "://") }
-
-// refuseRemote looks for URLs among the paths of a transformer.
-func refuseRemote(text []byte) error {
-	docs, err := parseAll(text)
-	if err != nil {
-		return nil // kustomize says what is wrong
-	}
-	var anywhere folder
-	for _, doc := range docs {
-		if err := anywhere.paths("/", doc, ""); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func parseAll(text []byte) ([]any, error) {
-	var docs []any
-	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
-		var doc any
-		err := dec.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			return docs, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		docs = append(docs, doc)
-	}
-}
 
 // scp is the form user@host:path that git knows.
 var scp = regexp.MustCompile(`^([A-Za-z][\w.-]*@[\w.-]+):([^/].*)$`)
