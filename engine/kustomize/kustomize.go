@@ -20,9 +20,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -153,6 +155,9 @@ func OverlayOf(values map[string]any) (Overlay, error) {
 	text := func(m map[string]any, key string) string {
 		if m[key] == nil {
 			return ""
+		}
+		if n, ok := m[key].(float64); ok && n == math.Trunc(n) {
+			return strconv.FormatFloat(n, 'f', -1, 64)
 		}
 		return fmt.Sprint(m[key])
 	}
