@@ -51,16 +51,17 @@ type answerMessage struct {
 // process is a running helper. One goroutine reads its answers until it ends;
 // close waits for that goroutine.
 type process struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	ended chan struct{} // closed when no answer will come any more
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.Closer
+	ended  chan struct{} // closed when no answer will come any more
 
 	writing sync.Mutex
 
 	mu      sync.Mutex
 	last    uint64
 	waiting map[uint64]chan replyMessage
-	err     error // why there are no more answers; set before ended is closed
+	err     error // why there are no more answers; the first reason stays, and is there before ended is closed
 }
 
 func startProcess(path string) (*process, error) {
@@ -77,7 +78,7 @@ func startProcess(path string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", path, err)
 	}
-	p := &process{cmd: cmd, stdin: stdin, ended: make(chan struct{}), waiting: map[uint64]chan replyMessage{}}
+	p := &process{cmd: cmd, stdin: stdin, stdout: stdout, ended: make(chan struct{}), waiting: map[uint64]chan replyMessage{}}
 	go p.read(stdout)
 	return p, nil
 }
@@ -97,10 +98,25 @@ func (p *process) read(stdout io.Reader) {
 			err = fmt.Errorf("%w: %w", err, exit)
 		}
 	}
-	p.mu.Lock()
-	p.err = err
-	p.mu.Unlock()
+	p.because(err)
 	close(p.ended)
+}
+
+func (p *process) because(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// kill ends the helper and closes the pipes too: what the helper has started
+// may hold the other ends.
+func (p *process) kill(err error) {
+	p.because(err)
+	_ = p.cmd.Process.Kill() // it may end by itself at this moment
+	_ = p.stdin.Close()
+	_ = p.stdout.Close()
 }
 
 // receive gives nil at the end of the helper's output.
@@ -145,9 +161,8 @@ func (p *process) ask(ctx context.Context, dir string, items []Item) ([]Answer, 
 	request.ID = p.last
 	p.waiting[request.ID] = waiter
 	p.mu.Unlock()
-	if err := p.send(request); err != nil {
-		<-p.ended // the pipe breaks only when the helper is gone, which says more
-		return nil, p.why()
+	if err := p.deliver(ctx, request); err != nil {
+		return nil, err
 	}
 	select {
 	case reply := <-waiter:
@@ -162,6 +177,30 @@ func (p *process) ask(ctx context.Context, dir string, items []Item) ([]Answer, 
 	default:
 		return nil, p.why()
 	}
+}
+
+// deliver writes a request. A helper that does not read it by the end of ctx is
+// killed: whatever else is written to it would wait for ever.
+func (p *process) deliver(ctx context.Context, request requestMessage) error {
+	sent := make(chan error, 1)
+	go func() { sent <- p.send(request) }()
+	var err error
+	select {
+	case err = <-sent:
+	case <-ctx.Done():
+		select {
+		case err = <-sent:
+		default:
+			p.kill(fmt.Errorf("%s does not read what it is asked", p.cmd.Path))
+			<-sent
+			return context.Cause(ctx)
+		}
+	}
+	if err != nil {
+		<-p.ended // the pipe breaks only when the helper is gone, which says more
+		return p.why()
+	}
+	return nil
 }
 
 func (p *process) send(request requestMessage) error {
@@ -181,22 +220,22 @@ func (p *process) why() error {
 	return p.err
 }
 
+// close does not wait for those who write: closing the pipe ends them, too.
 func (p *process) close() error {
-	p.writing.Lock()
 	err := p.stdin.Close()
-	p.writing.Unlock()
 	p.mu.Lock()
 	busy := len(p.waiting) > 0 // with what nobody waits for any more
 	p.mu.Unlock()
+	closed := fmt.Errorf("%s was closed", p.cmd.Path)
 	if busy {
-		_ = p.cmd.Process.Kill() // it may end by itself at this moment
+		p.kill(closed)
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-p.ended:
 	case <-timer.C:
-		_ = p.cmd.Process.Kill()
+		p.kill(closed)
 		<-p.ended
 	}
 	if err != nil && !errors.Is(err, os.ErrClosed) { // it is closed when the helper ended by itself

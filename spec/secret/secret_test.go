@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,6 +42,9 @@ func helper(kind string) {
 		return
 	}
 	fmt.Println(`{"protocol":1,"version":"v1"}`)
+	if kind == "deaf" {
+		time.Sleep(time.Hour) // a select without cases would be taken for a deadlock
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var r struct {
@@ -178,6 +182,63 @@ func TestCancelledQuestionLeavesAHelperThatEnds(t *testing.T) {
 	if _, err := h.Ask(context.Background(), "", []Item{{Ref: "x"}}); err == nil {
 		t.Error("a closed helper answers")
 	}
+}
+
+// TestHelperThatDoesNotRead asks more than a pipe holds.
+func TestHelperThatDoesNotRead(t *testing.T) {
+	much := []Item{{Data: make([]byte, 1<<20), Format: FormatBinary}}
+	ends := func(t *testing.T, ended <-chan error) error {
+		t.Helper()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(20 * time.Second):
+			t.Fatal("it hangs")
+			return nil
+		}
+	}
+	t.Run("is ended with the run, and so are others that ask it", func(t *testing.T) {
+		h := started(t, "deaf")
+		cause := errors.New("somebody stopped it")
+		ctx, cancel := context.WithTimeoutCause(context.Background(), 200*time.Millisecond, cause)
+		defer cancel()
+		asked, other := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := h.Ask(ctx, "", much); asked <- err }()
+		go func() { _, err := h.Ask(context.Background(), "", much); other <- err }()
+		if err := ends(t, asked); !errors.Is(err, cause) {
+			t.Errorf("error %v, want the cause", err)
+		}
+		if err := ends(t, other); err == nil || !strings.Contains(err.Error(), "does not read what it is asked") {
+			t.Errorf("another one that asks: error %v", err)
+		}
+	})
+	t.Run("does not keep Close waiting", func(t *testing.T) {
+		h := started(t, "deaf")
+		asked, closed := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := h.Ask(context.Background(), "", much); asked <- err }()
+		for h.writers() == 0 {
+			runtime.Gosched()
+		}
+		go func() { closed <- h.Close() }()
+		if err := ends(t, closed); err != nil {
+			t.Error(err)
+		}
+		if err := ends(t, asked); err == nil {
+			t.Error("a closed helper answers")
+		}
+	})
+}
+
+// writers is how many questions wait for an answer.
+func (h *Helper) writers() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.process == nil {
+		return 0
+	}
+	h.process.mu.Lock()
+	defer h.process.mu.Unlock()
+	return len(h.process.waiting)
 }
 
 func TestNoHelper(t *testing.T) {
