@@ -54,7 +54,7 @@ func waitForJobs(options spec.Options) bool {
 func (w *waiter) wait(resources kube.ResourceList, timeout time.Duration, judged judge) error {
 	c := w.client
 	list := resources.Filter(func(info *resource.Info) bool { return tracks(c.options.Track, info) })
-	if c.options.Track.Timeout > 0 {
+	if c.options.Track.Mode == trackKubedog && c.options.Track.Timeout > 0 {
 		timeout = c.options.Track.Timeout
 	}
 	unfollow := c.follow(list)
@@ -73,8 +73,13 @@ func (w *waiter) wait(resources kube.ResourceList, timeout time.Duration, judged
 }
 
 // tracks applies helmfile's filters: named resources beat kinds, and a kind that
-// is skipped beats one that is tracked (its pkg/resource/filter.go).
+// is skipped beats one that is tracked (its pkg/resource/filter.go). They are
+// kubedog's: the other modes wait for everything (shouldUseKubedog of its
+// pkg/state/helmx.go).
 func tracks(track spec.Track, info *resource.Info) bool {
+	if track.Mode != trackKubedog {
+		return true
+	}
 	kind := info.Mapping.GroupVersionKind.Kind
 	is := func(name string) bool { return strings.EqualFold(name, kind) }
 	if len(track.Resources) > 0 {

@@ -65,9 +65,11 @@ func TestTracking(t *testing.T) {
 		{"kubedog shows the logs of what failed", short(spec.Track{Mode: "kubedog", FailedLogs: true}), clustertest.CrashLoop, state.StatusDeployed, true, true},
 		{"kubedog fails the release if told to", short(spec.Track{Mode: "kubedog", FailOnError: true}), clustertest.CrashLoop, state.StatusFailed, false, false},
 		{"the wait of the release fails it all the same", waiting(spec.Track{Mode: "kubedog"}), clustertest.CrashLoop, state.StatusFailed, false, false},
-		{"a kind that is skipped is not waited for", waiting(spec.Track{SkipKinds: []string{"deployment"}}), clustertest.NeverReady, state.StatusDeployed, false, false},
-		{"the timeout of the wait", waiting(spec.Track{Timeout: time.Second}), clustertest.NeverReady, state.StatusFailed, false, false},
+		{"a kind that is skipped is not waited for", waiting(spec.Track{Mode: "kubedog", SkipKinds: []string{"deployment"}}), clustertest.NeverReady, state.StatusDeployed, false, false},
+		{"the timeout of the wait", waiting(spec.Track{Mode: "kubedog", Timeout: time.Second}), clustertest.NeverReady, state.StatusFailed, false, false},
+		{"without kubedog no kind is left out", waiting(spec.Track{SkipKinds: []string{"Deployment"}, Kinds: []string{"Job"}}), clustertest.NeverReady, state.StatusFailed, false, false},
 		{"logs are shown while it waits", waiting(spec.Track{Logs: true}), "none", state.StatusDeployed, false, true},
+		{"without kubedog the timeout is the release's", waiting(spec.Track{Timeout: time.Nanosecond}), "none", state.StatusDeployed, false, false},
 		{"as Helm 3, what gets ready", waiting(spec.Track{Mode: "helm-legacy"}), "none", state.StatusDeployed, false, false},
 		{"as Helm 3, what does not", waiting(spec.Track{Mode: "helm-legacy"}), clustertest.NeverReady, state.StatusFailed, false, false},
 		{"as Helm 3, without wait", short(spec.Track{Mode: "helm-legacy"}), clustertest.NeverReady, state.StatusDeployed, false, false},
@@ -108,13 +110,15 @@ func TestWhatIsTracked(t *testing.T) {
 		track spec.Track
 		want  bool
 	}{
-		{"everything", spec.Track{}, true},
-		{"the kind, in any case", spec.Track{Kinds: []string{"Job", "deployment"}}, true},
-		{"another kind", spec.Track{Kinds: []string{"Job"}}, false},
-		{"a kind that is skipped, too", spec.Track{Kinds: []string{"Deployment"}, SkipKinds: []string{"DEPLOYMENT"}}, false},
-		{"a resource, although its kind is skipped", spec.Track{SkipKinds: []string{"Deployment"}, Resources: []spec.TrackResource{{Name: "web"}}}, true},
-		{"another resource", spec.Track{Resources: []spec.TrackResource{{Kind: "Deployment", Name: "web", Namespace: "other"}}}, false},
-		{"a resource that names nothing", spec.Track{Resources: []spec.TrackResource{{}}}, false},
+		{"everything", spec.Track{Mode: "kubedog"}, true},
+		{"the kind, in any case", spec.Track{Mode: "kubedog", Kinds: []string{"Job", "deployment"}}, true},
+		{"another kind", spec.Track{Mode: "kubedog", Kinds: []string{"Job"}}, false},
+		{"a kind that is skipped, too", spec.Track{Mode: "kubedog", Kinds: []string{"Deployment"}, SkipKinds: []string{"DEPLOYMENT"}}, false},
+		{"a resource, although its kind is skipped", spec.Track{Mode: "kubedog", SkipKinds: []string{"Deployment"}, Resources: []spec.TrackResource{{Name: "web"}}}, true},
+		{"another resource", spec.Track{Mode: "kubedog", Resources: []spec.TrackResource{{Kind: "Deployment", Name: "web", Namespace: "other"}}}, false},
+		{"a resource that names nothing", spec.Track{Mode: "kubedog", Resources: []spec.TrackResource{{}}}, false},
+		{"everything where nothing says kubedog", spec.Track{Kinds: []string{"Job"}, SkipKinds: []string{"Deployment"}, Resources: []spec.TrackResource{{Name: "x"}}}, true},
+		{"everything with another mode", spec.Track{Mode: "helm-legacy", Kinds: []string{"Job"}}, true},
 	}
 	info := &resource.Info{Name: "web", Namespace: "shop", Mapping: &meta.RESTMapping{GroupVersionKind: schema.GroupVersionKind{Kind: "Deployment"}}}
 	for _, tt := range tests {
