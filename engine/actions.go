@@ -128,7 +128,7 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 // place either.
 func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
 	if left.Reinstalled {
-		gone, err := e.removeAndWait(ctx, r, left)
+		gone, _, err := e.removeAndWait(ctx, r, left)
 		if left = left.Then(gone); err != nil {
 			return err
 		}
@@ -186,22 +186,30 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 // it moved. A release that is not there is uninstalled already. A failure before
 // all objects are deleted, or a cancelled ctx, leaves a failed record.
 func (e *Engine) Uninstall(ctx context.Context, r spec.Release, have state.Release) (state.Trace, error) {
-	return e.uninstall(ctx, r, func(o *operation) error { return o.expect(have) })
+	left, _, err := e.uninstall(ctx, r, func(o *operation) error { return o.expect(have) })
+	return left, err
 }
 
 // Remove uninstalls what an Install left; state.ErrStale tells that the newest
 // record is another one by now. An Install that left no record left no object.
 func (e *Engine) Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error) {
+	left, _, err := e.remove(ctx, r, left)
+	return left, err
+}
+
+func (e *Engine) remove(ctx context.Context, r spec.Release, left state.Trace) (gone state.Trace, deleted bool, err error) {
 	if left.Revision == 0 {
-		return state.Trace{}, nil
+		return state.Trace{}, false, nil
 	}
 	return e.uninstall(ctx, r, func(o *operation) error { return o.unmoved(left) })
 }
 
-func (e *Engine) uninstall(ctx context.Context, r spec.Release, check func(*operation) error) (state.Trace, error) {
+// uninstall also tells whether an object of the release was deleted: it may fail
+// before that.
+func (e *Engine) uninstall(ctx context.Context, r spec.Release, check func(*operation) error) (left state.Trace, deleted bool, err error) {
 	o, err := e.begin(ctx, r)
 	if err != nil {
-		return state.Trace{}, fmt.Errorf("uninstalling %s: %w", r.ID, err)
+		return state.Trace{}, false, fmt.Errorf("uninstalling %s: %w", r.ID, err)
 	}
 	err = o.run("uninstalling", func() error {
 		last, err := o.records.last()
@@ -213,7 +221,7 @@ func (e *Engine) uninstall(ctx context.Context, r spec.Release, check func(*oper
 		}
 		return o.sparing(o.uninstall)
 	})
-	return o.trace(), err
+	return o.trace(), o.client.deleted, err
 }
 
 func (o *operation) uninstall() error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type client struct {
 	troubles   []state.Trouble
 	secrets    []string // values of Secrets that were sent
 	deleteErrs []error
+	deleted    bool // an object that is no hook was
 }
 
 var (
@@ -224,6 +226,9 @@ func (c *client) Delete(resources kube.ResourceList, policy metav1.DeletionPropa
 	result, errs := c.Client.Delete(resources.Difference(c.kept), policy)
 	c.mu.Lock()
 	c.deleteErrs = append(c.deleteErrs, errs...)
+	if result != nil && slices.ContainsFunc(result.Deleted, func(info *resource.Info) bool { return !isHook(info) }) {
+		c.deleted = true
+	}
 	c.mu.Unlock()
 	return result, errs
 }

@@ -26,8 +26,8 @@ func (e *Engine) reinstall(ctx context.Context, r spec.Release, want *state.Revi
 	fail := func(err error) (state.Trace, error) {
 		return left, fmt.Errorf("reinstalling %s: %w; it was tried because: %w", r.ID, err, cause)
 	}
-	left.Reinstalled = true
-	gone, err := e.removeAndWait(ctx, r, left)
+	gone, deleted, err := e.removeAndWait(ctx, r, left)
+	left.Reinstalled = deleted // as long as everything is there, it can be changed back in place
 	if left = left.Then(gone); err != nil {
 		return fail(err)
 	}
@@ -44,12 +44,12 @@ func (e *Engine) reinstall(ctx context.Context, r spec.Release, want *state.Revi
 }
 
 // removeAndWait uninstalls what left says, and waits until the objects are gone:
-// what comes next cannot change them in place.
-func (e *Engine) removeAndWait(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error) {
+// what comes next cannot change them in place. deleted tells whether any was.
+func (e *Engine) removeAndWait(ctx context.Context, r spec.Release, left state.Trace) (gone state.Trace, deleted bool, err error) {
 	r.Options.DeleteWait = true
-	gone, err := e.Remove(ctx, r, left)
+	gone, deleted, err = e.remove(ctx, r, left)
 	if errors.Is(err, state.ErrAdopted) {
 		err = nil // what was taken over is updated, then
 	}
-	return gone, err
+	return gone, deleted, err
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,5 +74,49 @@ func TestAReinstallThatFailsIsUndone(t *testing.T) {
 	d, err := f.client().AppsV1().Deployments(f.namespace).Get(ctx, "unlucky", metav1.GetOptions{})
 	if err != nil || d.Spec.Selector.MatchLabels["app"] != "a" || f.read(r).Last().Status != state.StatusDeployed {
 		t.Errorf("after the undo: %v, %v, history %s", d, err, f.history(r))
+	}
+}
+
+// What was not removed is changed back in place.
+func TestAReinstallThatRemovedNothingIsUndoneInPlace(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	hook := "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {{ .Release.Name }}-hook\n  annotations: {helm.sh/hook: pre-delete, helm.sh/hook-delete-policy: 'before-hook-creation,hook-failed'}\n" +
+		"spec:\n  template:\n    metadata: {annotations: {devcluster.flotilla.sh/fail: job-failure}}\n" +
+		"    spec: {restartPolicy: Never, containers: [{name: c, image: example.com/c}]}\n"
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	for name, with := range map[string]struct {
+		ctx   context.Context
+		hook  string
+		cause error
+	}{
+		"a hook fails before": {ctx, hook, ErrNotReady},
+		"interrupted before":  {stopped, "", context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := f.release(writeChart(t, map[string]string{"templates/d.yaml": deployment, "templates/h.yaml": with.hook}), strings.ReplaceAll(name, " ", "-"))
+			r.Options.Timeout, r.Options.DeleteTimeout = 5*time.Second, 5*time.Second
+			f.mustApply(r, map[string]any{"app": "a"})
+			deployed, err := f.client().AppsV1().Deployments(f.namespace).Get(ctx, r.ID.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			have, want := f.wanted(r, map[string]any{"app": "b"})
+			left, cause := f.Upgrade(ctx, r, have, want)
+			if !errors.Is(cause, ErrImmutable) {
+				t.Fatalf("upgrading: %v", cause)
+			}
+			left, err = f.reinstall(with.ctx, r, want, left, cause)
+			if !errors.Is(err, with.cause) || left.Reinstalled {
+				t.Fatalf("reinstalling left %+v, %v", left, err)
+			}
+			if err := f.Rollback(ctx, r, have.Last(), left); err != nil {
+				t.Fatalf("undoing %+v: %v", left, err)
+			}
+			now, err := f.client().AppsV1().Deployments(f.namespace).Get(ctx, r.ID.Name, metav1.GetOptions{})
+			if err != nil || now.UID != deployed.UID || f.read(r).Last().Status != state.StatusDeployed {
+				t.Errorf("after the undo: %v, %v, history %s", now, err, f.history(r))
+			}
+		})
 	}
 }
