@@ -49,7 +49,7 @@ func (s *secretStore) fetch(ctx context.Context, dir string, refs []string) []va
 		out[at[i]] = values.Fetched{Value: r.value, Err: r.err}
 	}
 	for i, f := range out {
-		if scheme, _, _ := strings.Cut(refs[i], "://"); f.Err == nil && scheme != "echo" { // echo is as public as the file
+		if f.Err == nil && values.ParseRef(refs[i]).Scheme != "echo" { // echo is as public as the file
 			s.met.add(f.Value)
 		}
 		if f.Err == nil && f.Value == nil {
@@ -67,7 +67,7 @@ func (s *secretStore) local(ctx context.Context, dir string, ref values.Ref) (f 
 		known = true
 		v, err = s.cluster(ctx, ref)
 	}
-	if !known && ref.Scheme == "exec" && s.opts.NoExec {
+	if !known && s.opts.NoExec && ref.RunsProgram() {
 		return values.Fetched{Err: errors.New("no programs may be started")}, true
 	}
 	if !known || err != nil {
@@ -166,7 +166,7 @@ func (s *secretStore) ask(ctx context.Context, dir string, items []secret.Item) 
 	if s.opts.Secrets == nil {
 		return nil, secret.ErrNoHelper
 	}
-	return s.opts.Secrets.Ask(ctx, dir, items)
+	return s.opts.Secrets.Ask(ctx, secret.Request{Dir: dir, NoExec: s.opts.NoExec, Items: items})
 }
 
 // refDir is the key of a context's value: the folder in which relative

@@ -21,7 +21,7 @@ var ErrSecrets = errors.New("it is not encrypted with sops, and there is no Helm
 // SecretHelper decrypts with SOPS and fetches references of vals; *secret.Helper
 // is one.
 type SecretHelper interface {
-	Ask(ctx context.Context, dir string, items []secret.Item) ([]secret.Answer, error)
+	Ask(ctx context.Context, r secret.Request) ([]secret.Answer, error)
 }
 
 var _ SecretHelper = (*secret.Helper)(nil)

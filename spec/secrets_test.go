@@ -26,15 +26,17 @@ func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n    ") }
 type vault struct {
 	mu    sync.Mutex
 	asked []string
+	execs bool // somebody allowed it to start programs
 	err   error
 }
 
-func (v *vault) Ask(_ context.Context, dir string, items []secret.Item) ([]secret.Answer, error) {
+func (v *vault) Ask(_ context.Context, r secret.Request) ([]secret.Answer, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.execs = v.execs || !r.NoExec
 	var names []string
-	out := make([]secret.Answer, len(items))
-	for i, item := range items {
+	out := make([]secret.Answer, len(r.Items))
+	for i, item := range r.Items {
 		if item.Ref == "" {
 			_, plain, _ := strings.Cut(string(item.Data), "plain: |\n    ")
 			out[i].Text = []byte(strings.ReplaceAll(plain, "\n    ", "\n"))
@@ -47,7 +49,7 @@ func (v *vault) Ask(_ context.Context, dir string, items []secret.Item) ([]secre
 		names = append(names, item.Ref)
 		out[i].Value = "secret of " + item.Ref
 	}
-	v.asked = append(v.asked, filepath.Base(dir)+": "+strings.Join(names, " "))
+	v.asked = append(v.asked, filepath.Base(r.Dir)+": "+strings.Join(names, " "))
 	return out, v.err
 }
 
@@ -186,6 +188,23 @@ releases:
 	v.err = errors.New("the helper is gone")
 	if set, err := s.SetOf(context.Background(), s.Releases[1]); err != nil || len(set) != 1 {
 		t.Errorf("a release without references: %v, %v", set, err)
+	}
+}
+
+func TestReferencesThatRunProgramsAreRefused(t *testing.T) {
+	v := &vault{}
+	s := mustLoad(t, map[string]string{"helmfile.yaml": "releases: []\n"}, LoadOptions{Secrets: v, NoExec: true})
+	for _, ref := range []string{"ref+exec://echo/x", "ref+EXEC://echo/x", "ref+Keychain://item", "ref+vault://ref+Exec://echo/x/+y"} {
+		if got, err := s.ResolveRefs(context.Background(), "", ref); err == nil || !strings.Contains(err.Error(), "no programs may be started") {
+			t.Errorf("%s: got %v, %v", ref, got, err)
+		}
+	}
+	if got, err := s.ResolveRefs(context.Background(), "", "ref+VAULT://x1"); got != "secret of VAULT://x1" || err != nil || v.execs {
+		t.Errorf("got %v, %v; the helper was told that programs may be started: %t", got, err, v.execs)
+	}
+	s = mustLoad(t, map[string]string{"helmfile.yaml": "releases: []\n"}, LoadOptions{Secrets: v})
+	if _, err := s.ResolveRefs(context.Background(), "", "ref+exec://echo/x"); err != nil || !v.execs {
+		t.Errorf("without --no-exec: %v", err)
 	}
 }
 

@@ -18,7 +18,8 @@
 //
 // data is a text that SOPS encrypted as format: yaml, json, dotenv, ini or
 // binary. ref is a reference of vals without "ref+". dir is where relative
-// paths of references start. Each request gets one line on standard output,
+// paths of references start. "noExec":true refuses references that start
+// programs (exec and keychain). Each request gets one line on standard output,
 // in the order in which they are done:
 //
 //	{"id":7,"items":[{"text":"BASE64"},{"value":"hunter2"}]}
@@ -56,9 +57,10 @@ type hello struct {
 }
 
 type request struct {
-	ID    uint64 `json:"id"`
-	Dir   string `json:"dir"`
-	Items []item `json:"items"`
+	ID     uint64 `json:"id"`
+	Dir    string `json:"dir"`
+	NoExec bool   `json:"noExec"`
+	Items  []item `json:"items"`
 }
 
 type item struct {

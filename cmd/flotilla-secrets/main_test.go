@@ -19,9 +19,10 @@ func talk(t *testing.T, requests ...request) map[uint64][]answer {
 	var in, out bytes.Buffer
 	for _, r := range requests {
 		type wire struct {
-			ID    uint64 `json:"id"`
-			Dir   string `json:"dir"`
-			Items []item `json:"items"`
+			ID     uint64 `json:"id"`
+			Dir    string `json:"dir"`
+			NoExec bool   `json:"noExec"`
+			Items  []item `json:"items"`
 		}
 		if err := json.NewEncoder(&in).Encode(wire(r)); err != nil {
 			t.Fatal(err)
@@ -49,6 +50,19 @@ func talk(t *testing.T, requests ...request) map[uint64][]answer {
 func ask(t *testing.T, dir string, items ...item) []answer {
 	t.Helper()
 	return talk(t, request{ID: 1, Dir: dir, Items: items})[1]
+}
+
+func TestNoExecRefusesWhatStartsPrograms(t *testing.T) {
+	refs := []item{{Ref: "exec://echo/hello"}, {Ref: "EXEC://echo/hello"}, {Ref: "Keychain://x"}, {Ref: "echo://ref+Exec://echo/hello"}, {Ref: "echo://exec"}}
+	got := talk(t, request{ID: 1, NoExec: true, Items: refs}, request{ID: 2, Items: refs[:2]})
+	const refused = "no programs may be started"
+	want := []answer{{Error: refused}, {Error: refused}, {Error: refused}, {Error: refused}, {Value: "exec"}}
+	if fmt.Sprint(got[1]) != fmt.Sprint(want) {
+		t.Errorf("got %+v, want %+v", got[1], want)
+	}
+	if allowed := []answer{{Value: "hello"}, {Value: "hello"}}; fmt.Sprint(got[2]) != fmt.Sprint(allowed) {
+		t.Errorf("without it: got %+v, want %+v", got[2], allowed)
+	}
 }
 
 func TestSopsFormats(t *testing.T) {

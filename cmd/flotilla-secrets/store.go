@@ -48,11 +48,21 @@ func (s *store) answer(r request) []answer {
 		running.Go(func() {
 			s.slots <- struct{}{}
 			defer func() { <-s.slots }()
+			if r.NoExec && runsProgram(it.Ref) {
+				answers[i] = answer{Error: "no programs may be started"}
+				return
+			}
 			answers[i] = s.one(r.Dir, it)
 		})
 	}
 	running.Wait()
 	return answers
+}
+
+// runsProgram says whether vals would start a program for a reference, or for
+// one that stands inside it. Schemes are the same in upper case.
+func runsProgram(ref string) bool {
+	return regexp.MustCompile(`(?i)(^|ref\+)\s*(exec|keychain):`).MatchString(ref)
 }
 
 // one never panics: a back end that does must not take the others along.
@@ -81,7 +91,7 @@ func (s *store) one(dir string, it item) (a answer) {
 func (s *store) fetch(dir, ref string) (any, error) {
 	base, fragment, _ := strings.Cut(ref, "#")
 	keys := strings.Split(strings.TrimPrefix(fragment, "/"), "/")
-	if len(keys) > 1 && !strings.HasPrefix(ref, "httpjson:") { // its fragment is an XPath
+	if len(keys) > 1 && !strings.HasPrefix(strings.ToLower(ref), "httpjson:") { // its fragment is an XPath
 		ref = base + "#/" + keys[0]
 	} else {
 		keys = keys[:1]

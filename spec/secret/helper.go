@@ -34,6 +34,13 @@ const (
 	FormatBinary Format = "binary"
 )
 
+// Request is a batch of things to fetch.
+type Request struct {
+	Dir    string // relative paths of references and of keys start here; empty: where the helper was started
+	NoExec bool   // fail what a program would have to be started for
+	Items  []Item
+}
+
 // Item is one thing to fetch: a reference of vals, or a text to decrypt.
 type Item struct {
 	Ref    string // SCHEME://PATH[?QUERY][#/KEY], without "ref+"
@@ -68,18 +75,18 @@ func NewHelper(lookup func(string) (string, bool)) *Helper {
 	return &Helper{lookup: lookup}
 }
 
-// Ask fetches a batch; the answers have the order of the items. Relative paths
-// of references start from dir. The error is one of the helper as a whole:
-// ErrNoHelper, or that it could not be started or ended early.
-func (h *Helper) Ask(ctx context.Context, dir string, items []Item) ([]Answer, error) {
-	if len(items) == 0 {
+// Ask fetches a batch; the answers have the order of the items. The error is
+// one of the helper as a whole: ErrNoHelper, or that it could not be started or
+// ended early.
+func (h *Helper) Ask(ctx context.Context, r Request) ([]Answer, error) {
+	if len(r.Items) == 0 {
 		return nil, nil
 	}
 	p, err := h.start()
 	if err != nil {
 		return nil, err
 	}
-	return p.ask(ctx, dir, items)
+	return p.ask(ctx, r)
 }
 
 func (h *Helper) start() (*process, error) {

@@ -26,9 +26,10 @@ type helloMessage struct {
 }
 
 type requestMessage struct {
-	ID    uint64        `json:"id"`
-	Dir   string        `json:"dir,omitempty"`
-	Items []itemMessage `json:"items"`
+	ID     uint64        `json:"id"`
+	Dir    string        `json:"dir,omitempty"`
+	NoExec bool          `json:"noExec,omitempty"`
+	Items  []itemMessage `json:"items"`
 }
 
 type itemMessage struct {
@@ -150,9 +151,9 @@ func (p *process) receive(decoder *json.Decoder) error {
 	}
 }
 
-func (p *process) ask(ctx context.Context, dir string, items []Item) ([]Answer, error) {
-	request := requestMessage{Dir: dir}
-	for _, i := range items {
+func (p *process) ask(ctx context.Context, r Request) ([]Answer, error) {
+	request := requestMessage{Dir: r.Dir, NoExec: r.NoExec}
+	for _, i := range r.Items {
 		request.Items = append(request.Items, itemMessage(i))
 	}
 	waiter := make(chan replyMessage, 1)
@@ -166,14 +167,14 @@ func (p *process) ask(ctx context.Context, dir string, items []Item) ([]Answer, 
 	}
 	select {
 	case reply := <-waiter:
-		return answers(reply, len(items))
+		return answers(reply, len(r.Items))
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-p.ended:
 	}
 	select {
 	case reply := <-waiter: // it was the last thing that the helper said
-		return answers(reply, len(items))
+		return answers(reply, len(r.Items))
 	default:
 		return nil, p.why()
 	}

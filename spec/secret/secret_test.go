@@ -106,7 +106,7 @@ func started(t *testing.T, kind string) *Helper {
 
 func TestHelperAnswersInOrder(t *testing.T) {
 	h := started(t, "good")
-	got, err := h.Ask(context.Background(), "/d", []Item{{Ref: "x"}, {Data: []byte("c"), Format: FormatYAML}, {Ref: "bad"}, {Ref: "null"}})
+	got, err := h.Ask(context.Background(), Request{Dir: "/d", Items: []Item{{Ref: "x"}, {Data: []byte("c"), Format: FormatYAML}, {Ref: "bad"}, {Ref: "null"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestHelperAnswersInOrder(t *testing.T) {
 	if string(got[1].Text) != "yaml:c" || got[2].Err == nil || got[2].Err.Error() != "no such thing" || got[3].Value != nil || got[3].Err != nil {
 		t.Errorf("got %+v", got[1:])
 	}
-	if got, err := h.Ask(context.Background(), "", nil); got != nil || err != nil {
+	if got, err := h.Ask(context.Background(), Request{}); got != nil || err != nil {
 		t.Errorf("nothing asked: %v, %v", got, err)
 	}
 }
@@ -130,7 +130,7 @@ func TestOneHelperServesManyAtOnce(t *testing.T) {
 	pids := make([]any, 50)
 	for i := range pids {
 		running.Go(func() {
-			got, err := h.Ask(context.Background(), "", []Item{{Ref: fmt.Sprint(i)}})
+			got, err := h.Ask(context.Background(), Request{Items: []Item{{Ref: fmt.Sprint(i)}}})
 			if err != nil || len(got) != 1 {
 				t.Errorf("asking %d: %v", i, err)
 				return
@@ -160,7 +160,7 @@ func TestHelpersThatAreNone(t *testing.T) {
 	} {
 		h := started(t, kind)
 		for range 2 { // a dead helper stays dead, and says the same
-			_, err := h.Ask(context.Background(), "", []Item{{Ref: "x"}})
+			_, err := h.Ask(context.Background(), Request{Items: []Item{{Ref: "x"}}})
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, want %q in it", kind, err, want)
 			}
@@ -173,13 +173,13 @@ func TestCancelledQuestionLeavesAHelperThatEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cause := errors.New("somebody stopped it")
 	cancel(cause)
-	if _, err := h.Ask(ctx, "", []Item{{Ref: "x"}}); !errors.Is(err, cause) {
+	if _, err := h.Ask(ctx, Request{Items: []Item{{Ref: "x"}}}); !errors.Is(err, cause) {
 		t.Errorf("error %v, want the cause", err)
 	}
 	if err := h.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.Ask(context.Background(), "", []Item{{Ref: "x"}}); err == nil {
+	if _, err := h.Ask(context.Background(), Request{Items: []Item{{Ref: "x"}}}); err == nil {
 		t.Error("a closed helper answers")
 	}
 }
@@ -203,8 +203,8 @@ func TestHelperThatDoesNotRead(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), 200*time.Millisecond, cause)
 		defer cancel()
 		asked, other := make(chan error, 1), make(chan error, 1)
-		go func() { _, err := h.Ask(ctx, "", much); asked <- err }()
-		go func() { _, err := h.Ask(context.Background(), "", much); other <- err }()
+		go func() { _, err := h.Ask(ctx, Request{Items: much}); asked <- err }()
+		go func() { _, err := h.Ask(context.Background(), Request{Items: much}); other <- err }()
 		if err := ends(t, asked); !errors.Is(err, cause) {
 			t.Errorf("error %v, want the cause", err)
 		}
@@ -215,7 +215,7 @@ func TestHelperThatDoesNotRead(t *testing.T) {
 	t.Run("does not keep Close waiting", func(t *testing.T) {
 		h := started(t, "deaf")
 		asked, closed := make(chan error, 1), make(chan error, 1)
-		go func() { _, err := h.Ask(context.Background(), "", much); asked <- err }()
+		go func() { _, err := h.Ask(context.Background(), Request{Items: much}); asked <- err }()
 		for h.writers() == 0 {
 			runtime.Gosched()
 		}
@@ -244,11 +244,11 @@ func (h *Helper) writers() int {
 func TestNoHelper(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	h := NewHelper(func(string) (string, bool) { return "", false })
-	if _, err := h.Ask(context.Background(), "", []Item{{Ref: "x"}}); !errors.Is(err, ErrNoHelper) {
+	if _, err := h.Ask(context.Background(), Request{Items: []Item{{Ref: "x"}}}); !errors.Is(err, ErrNoHelper) {
 		t.Errorf("error %v, want ErrNoHelper", err)
 	}
 	h = NewHelper(func(string) (string, bool) { return "/no/such/program", true })
-	if _, err := h.Ask(context.Background(), "", []Item{{Ref: "x"}}); !errors.Is(err, ErrNoHelper) || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := h.Ask(context.Background(), Request{Items: []Item{{Ref: "x"}}}); !errors.Is(err, ErrNoHelper) || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("error %v, want ErrNoHelper with the path", err)
 	}
 }

@@ -15,7 +15,7 @@ const maxRefFile = 8 << 20
 
 // Ref is a reference taken apart.
 type Ref struct {
-	Scheme   string
+	Scheme   string // in lower case
 	Path     string // host and path of the URI, decoded
 	Query    url.Values
 	Fragment string // keys to follow, separated by "/"; empty: the whole value
@@ -27,13 +27,17 @@ func ParseRef(ref string) Ref {
 	scheme, rest, _ := strings.Cut(ref, "://")
 	rest, fragment, _ := strings.Cut(rest, "#")
 	path, query, _ := strings.Cut(rest, "?")
-	out := Ref{Scheme: scheme, Path: path, Fragment: strings.TrimPrefix(fragment, "/")}
+	out := Ref{Scheme: strings.ToLower(scheme), Path: path, Fragment: strings.TrimPrefix(fragment, "/")}
 	out.Query, _ = url.ParseQuery(query) // what is readable of it, as vals
 	if u, err := url.Parse(ref); err == nil {
 		out.Path = u.Host + u.Path
 	}
 	return out
 }
+
+// RunsProgram says whether a program is started to get the reference: the one
+// that it names, or that of the keychain. Source: pkg/providers of vals.
+func (r Ref) RunsProgram() bool { return r.Scheme == "exec" || r.Scheme == "keychain" }
 
 // Descend follows the keys of a fragment through maps; the value of a key that
 // is not there is nil.
