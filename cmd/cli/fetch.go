@@ -67,7 +67,7 @@ func (c *fetchCmd) unpack(s *session, f *fleet, charts []*chart.Chart) error {
 			folders[r.Index] = inside
 		}
 		if !c.WriteOutput {
-			if err := view.Text(s.env.Streams.Out, "wrote "+dir+"\n"); err != nil {
+			if err := s.tell("wrote " + dir); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,8 @@ type session struct {
 	env     Env
 	view    view.View
 	parser  *kong.Kong
-	command string // name of the command that runs
+	command string          // name of the command that runs
+	given   map[string]bool // long names of the flags that were typed
 
 	secrets  *secrets
 	clusters func() *cluster.Clusters // the same ones at every call
@@ -121,6 +122,14 @@ func (s *session) edit(f *fleet, q request) error {
 		}
 	}
 	return nil
+}
+
+// tell prints a line of progress, which is no result and so goes to stderr.
+func (s *session) tell(line string) error {
+	if s.globals.quiet() {
+		return nil
+	}
+	return view.Text(s.env.Streams.Err, line+"\n")
 }
 
 // at gives how many releases are worked on at once.

@@ -193,7 +193,7 @@ func (o output) write(dir string, r spec.Release, docs []document) error {
 		if err := os.WriteFile(name, []byte(files[name]), 0o600); err != nil {
 			return fmt.Errorf("writing manifests: %w", err)
 		}
-		if err := view.Text(o.session.env.Streams.Out, "wrote "+name+"\n"); err != nil {
+		if err := o.session.tell("wrote " + name); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
@@ -45,7 +44,7 @@ func (c *writeValuesCmd) Run(ctx context.Context, s *session) error {
 			if paths[i] == "" || errs[i] != nil {
 				continue
 			}
-			if err := view.Text(s.env.Streams.Out, "wrote "+paths[i]+"\n"); err != nil {
+			if err := s.tell("wrote " + paths[i]); err != nil {
 				return err
 			}
 			errs = append(errs, l.Fire(ctx, spec.EventCleanup, r, nil))
