@@ -34,8 +34,11 @@ func (p *Plan) Undo(touched map[spec.ReleaseID]bool, left map[spec.ReleaseID]sta
 		}
 		trace := left[s.Release.ID]
 		undo.Steps = append(undo.Steps, inverse(s, trace))
-		lost = append(lost, irreversible(s, trace)...)
-		lost = append(lost, collateral(s)...)
+		for _, l := range slices.Concat(irreversible(s, trace), collateral(s.Release.ID, s.Changes), collateral(s.Release.ID, reinstalled(s, trace))) {
+			if !slices.Contains(lost, l) {
+				lost = append(lost, l)
+			}
+		}
 	}
 	for _, e := range slices.Backward(p.Edges) {
 		undo.Edges = append(undo.Edges, Edge{From: e.To, To: e.From, Kind: e.Kind})
@@ -66,7 +69,7 @@ func irreversible(s Step, left state.Trace) []Lost {
 	case ActionUpgrade:
 		events := []state.HookEvent{state.HookPreUpgrade, state.HookPostUpgrade}
 		if left.Reinstalled {
-			events = append(events, state.HookPreInstall, state.HookPostInstall)
+			events = append(events, state.HookPreDelete, state.HookPostDelete, state.HookPreInstall, state.HookPostInstall)
 		}
 		return effects(id, s.After, events...)
 	case ActionUninstall:
@@ -79,32 +82,66 @@ func irreversible(s Step, left state.Trace) []Lost {
 }
 
 // collateral is what changes of objects bring about beside the objects.
-func collateral(s Step) []Lost {
+func collateral(release spec.ReleaseID, changes []diff.Change) []Lost {
 	var lost []Lost
-	for _, c := range s.Changes {
+	for _, c := range changes {
 		why := ""
 		switch {
 		case c.Hook:
 		case c.Op != diff.OpRemove && c.Object.Group == "batch" && c.Object.Kind == "Job":
 			why = "a Job may have run"
 		case c.Op == diff.OpRemove && !strings.Contains(c.Before, keepPolicy):
-			why = takenAlong(c.Object)
+			why = takenAlong(c)
 		}
 		if why != "" {
-			lost = append(lost, Lost{Release: s.Release.ID, Object: c.Object, Why: why})
+			lost = append(lost, Lost{Release: release, Object: c.Object, Why: why})
 		}
 	}
 	return lost
+}
+
+// reinstalled is every object of a release that was uninstalled and installed
+// anew: all of them were deleted, not only those that differ. Which ones Helm
+// keeps, the newest manifest that names them says.
+func reinstalled(s Step, left state.Trace) []diff.Change {
+	if !left.Reinstalled {
+		return nil
+	}
+	options := diff.Options{Namespace: s.Release.ID.Namespace, NoHooks: true}
+	added, err := diff.Revisions(nil, s.After, options)
+	if err != nil {
+		added = nil // Helm could not have read it either
+	}
+	removed, err := diff.Revisions(s.Before, nil, options)
+	if err != nil {
+		removed = nil
+	}
+	for i, c := range removed {
+		at := slices.IndexFunc(added, func(a diff.Change) bool { return a.Object == c.Object })
+		if at >= 0 {
+			removed[i].Before = added[at].After
+		}
+	}
+	return append(removed, added...)
 }
 
 // keepPolicy is the annotation, in canonical YAML, with which Helm deletes no
 // object.
 const keepPolicy = "helm.sh/resource-policy: keep\n"
 
+// deleteClaims is what a StatefulSet says, in canonical YAML, whose claims do not
+// outlive it.
+const deleteClaims = "whenDeleted: Delete\n"
+
 // takenAlong says what is gone with a deleted object that creating it again does
 // not bring back.
-func takenAlong(id state.ObjectID) string {
-	switch (schema.GroupKind{Group: id.Group, Kind: id.Kind}) {
+func takenAlong(c diff.Change) string {
+	switch (schema.GroupKind{Group: c.Object.Group, Kind: c.Object.Kind}) {
+	case schema.GroupKind{Group: "apps", Kind: "StatefulSet"}:
+		if strings.Contains(c.Before, deleteClaims) {
+			return "the data of its volume claims may be gone"
+		}
+		return ""
 	case schema.GroupKind{Kind: "PersistentVolumeClaim"}:
 		return "its data may be gone"
 	case schema.GroupKind{Kind: "Namespace"}:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,5 +39,42 @@ func TestUndoTellsWhatNoPlanPutsBack(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("lost (-want +got):\n%s", d)
+	}
+}
+
+func TestUndoTellsWhatAReinstallDeleted(t *testing.T) {
+	const claim = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: %s\n  annotations: {helm.sh/resource-policy: %s}\n"
+	const set = "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: %s}\nspec: {persistentVolumeClaimRetentionPolicy: {whenDeleted: %s}}\n"
+	const job = "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: same}\n"
+	same := fmt.Sprintf(claim+claim+claim+set+set+job, "data", "none", "held", "keep", "now-held", "keep", "cache", "Delete", "db", "Retain")
+	in := input("moved:")
+	in.Have[id("moved")] = deployed("moved", "before")
+	in.Have[id("moved")].History[0].Stream = []byte(strings.Replace(same, "now-held\n  annotations: {helm.sh/resource-policy: keep", "now-held\n  annotations: {helm.sh/resource-policy: no", 1))
+	in.Want[id("moved")].Stream = []byte(same + string(in.Want[id("moved")].Stream))
+	in.Want[id("moved")].Hooks = []state.Hook{{Name: "bye", Kind: "Job", Events: []state.HookEvent{state.HookPreDelete}}}
+	p, err := Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		left state.Trace
+		want []string
+	}{
+		"an upgrade": {state.Trace{Revision: 2}, nil},
+		"a reinstall": {state.Trace{Revision: 3, Reinstalled: true}, []string{
+			"Job bye: a hook may have run", "PersistentVolumeClaim data: its data may be gone",
+			"StatefulSet cache: the data of its volume claims may be gone", "Job same: a Job may have run",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, lost := p.Undo(map[spec.ReleaseID]bool{id("moved"): true}, map[spec.ReleaseID]state.Trace{id("moved"): tt.left})
+			var got []string
+			for _, l := range lost {
+				got = append(got, l.Object.Kind+" "+l.Object.Name+": "+l.Why)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("lost (-want +got):\n%s", d)
+			}
+		})
 	}
 }
