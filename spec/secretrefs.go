@@ -204,23 +204,3 @@ func (s *Spec) Redactor() *Redactor {
 	}
 	return s.loaded.loader.secrets.met
 }
-
-// SetOf gives Release.Set with its secret references resolved, which loading
-// leaves as they are written: whoever only lists releases needs no secrets.
-func (s *Spec) SetOf(ctx context.Context, r Release) ([]SetValue, error) {
-	has := false
-	for _, v := range r.Set {
-		has = has || values.Has(v.Value)
-	}
-	if !has || s.loaded == nil {
-		return r.Set, nil
-	}
-	f := s.loaded.files[r.File].file
-	c := &converter{loader: s.loaded.loader, file: f}
-	refs := s.loaded.loader.refs(f.dir)
-	set, err := c.set(s.loaded.releases[r.Index].raw, func(text string) (string, error) { return refs.Text(ctx, text) })
-	if err != nil {
-		return nil, fmt.Errorf("reading the values of release %s: %w", r.ID, err)
-	}
-	return set, nil
-}
