@@ -49,25 +49,34 @@ func newSecretStore(opts LoadOptions) *secretStore {
 	}
 }
 
-// decrypt gives the plain text of a file, which is decrypted once a run.
-func (s *secretStore) decrypt(ctx context.Context, path string) ([]byte, error) {
+// decrypt gives the plain text of a file, which is decrypted once a run. Whoever
+// decrypts works in dir, the folder of the state file: there the relative paths
+// of keys start, such as SOPS_AGE_KEY_FILE. A file that several state files name
+// is decrypted in the folder of the first, as in helmfile.
+func (s *secretStore) decrypt(ctx context.Context, dir, path string) ([]byte, error) {
 	got := s.files.get(ctx, []string{path}, func([]string) []result[[]byte] {
 		text, err := readBounded(path)
 		if err == nil {
-			text, err = s.plain(ctx, path, text)
+			text, err = s.plain(ctx, encrypted{dir, path, text})
 		}
 		return []result[[]byte]{{text, err}}
 	})
 	return got[0].value, got[0].err
 }
 
+// encrypted is a file that is to be decrypted in a folder.
+type encrypted struct {
+	dir, path string
+	text      []byte
+}
+
 // plain decides who decrypts: the helper what SOPS encrypted, the plugin what
 // is of another kind, and the plugin too where there is no helper.
-func (s *secretStore) plain(ctx context.Context, path string, text []byte) ([]byte, error) {
-	format, isSops := secret.Sops(path, text)
+func (s *secretStore) plain(ctx context.Context, e encrypted) ([]byte, error) {
+	format, isSops := secret.Sops(e.path, e.text)
 	var helperErr error
 	if isSops {
-		out, err := s.askText(ctx, filepath.Dir(path), secret.Item{Data: text, Format: format})
+		out, err := s.askText(ctx, e.dir, secret.Item{Data: e.text, Format: format})
 		if !errors.Is(err, secret.ErrNoHelper) || s.opts.NoExec {
 			return out, err
 		}
@@ -84,7 +93,7 @@ func (s *secretStore) plain(ctx context.Context, path string, text []byte) ([]by
 	}
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
-	return plugin.Decrypt(ctx, path)
+	return plugin.Decrypt(ctx, e.dir, e.path)
 }
 
 func (s *secretStore) askText(ctx context.Context, dir string, item secret.Item) ([]byte, error) {
@@ -97,7 +106,7 @@ func (s *secretStore) askText(ctx context.Context, dir string, item secret.Item)
 
 // decryptInline decrypts a map that stands in a state file. The plugin takes
 // files only, so it gets one with what the state file shows anyway.
-func (s *secretStore) decryptInline(ctx context.Context, text []byte) ([]byte, error) {
+func (s *secretStore) decryptInline(ctx context.Context, dir string, text []byte) ([]byte, error) {
 	got := s.files.get(ctx, []string{"\x00" + string(text)}, func([]string) []result[[]byte] {
 		temp, err := os.MkdirTemp("", "flotilla-secrets-")
 		if err != nil {
@@ -108,7 +117,7 @@ func (s *secretStore) decryptInline(ctx context.Context, text []byte) ([]byte, e
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			return []result[[]byte]{{nil, err}}
 		}
-		out, err := s.plain(ctx, path, text)
+		out, err := s.plain(ctx, encrypted{dir, path, text})
 		return []result[[]byte]{{out, err}}
 	})
 	return got[0].value, got[0].err
@@ -139,7 +148,7 @@ func (l *loader) environmentSecrets(ctx context.Context, f *stateFile, st *schem
 	texts := make([]result[[]byte], len(paths))
 	var running sync.WaitGroup
 	for i, p := range paths {
-		running.Go(func() { texts[i].value, texts[i].err = l.secrets.decrypt(ctx, p.Value) })
+		running.Go(func() { texts[i].value, texts[i].err = l.secrets.decrypt(ctx, f.dir, p.Value) })
 	}
 	running.Wait()
 	out := map[string]any{}

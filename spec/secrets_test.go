@@ -157,6 +157,37 @@ releases:
 	}
 }
 
+func TestKeysAreLookedForInTheFolderOfTheState(t *testing.T) {
+	v := &vault{}
+	plugins := t.TempDir()
+	for name, text := range map[string]string{
+		"s/plugin.yaml": "name: secrets\nversion: 4.7.4\nruntimeConfig: {platformCommand: [{command: \"${HELM_PLUGIN_DIR}/run.sh\"}]}\n",
+		"s/run.sh":      "#!/bin/sh\necho \"dir: $(basename \"$(pwd)\")\"\n",
+	} {
+		if err := os.MkdirAll(filepath.Join(plugins, "s"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(plugins, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := mustLoad(t, map[string]string{
+		"helmfile.yaml":     "helmfiles: [sub/helmfile.yaml]\n",
+		"sub/helmfile.yaml": "environments: {default: {secrets: [deep/env.yaml]}}\n---\nreleases:\n- {name: r, chart: c, secrets: [deep/s.yaml, deep/rot.yaml, {sops: {mac: x}, plain: \"i: 1\"}]}\n- {name: inline, chart: c, secrets: [{rot: 1}]}\n",
+		"sub/deep/env.yaml": sops("e: env-secret\n"), "sub/deep/s.yaml": sops("a: file-secret\n"), "sub/deep/rot.yaml": "rot\n",
+	}, LoadOptions{Secrets: v, LookupEnv: func(name string) (string, bool) { return plugins, name == "HELM_PLUGINS" }})
+	got, err := s.ValuesOf(context.Background(), s.Releases[0])
+	if err != nil || got["dir"] != "sub" {
+		t.Errorf("the plugin gave %v, %v", got, err)
+	}
+	if got, err := s.ValuesOf(context.Background(), s.Releases[1]); err != nil || got["dir"] != "sub" {
+		t.Errorf("for an inline map the plugin gave %v, %v", got, err)
+	}
+	if diff := cmp.Diff([]string{"sub: yaml", "sub: yaml", "sub: yaml"}, v.asked); diff != "" {
+		t.Errorf("the helper was asked in (-want +got)\n%s", diff)
+	}
+}
+
 func TestReferencesOfSetsAreResolvedLate(t *testing.T) {
 	v := &vault{}
 	s := mustLoad(t, map[string]string{"helmfile.yaml": `

@@ -155,7 +155,7 @@ func (v *valuesReader) secret(ctx context.Context, layer ValuesSource, pos schem
 	if layer.Path == "" {
 		text, err := schema.Marshal(layer.Inline)
 		if err == nil {
-			text, err = store.decryptInline(ctx, text)
+			text, err = store.decryptInline(ctx, v.file.dir, text)
 		}
 		if err != nil {
 			return nil, mistake(pos, "secrets", fmt.Errorf("decrypting an inline map: %w", err))
@@ -170,7 +170,7 @@ func (v *valuesReader) secret(ctx context.Context, layer ValuesSource, pos schem
 	if file == "" || err != nil {
 		return nil, err
 	}
-	text, err := store.decrypt(ctx, file)
+	text, err := store.decrypt(ctx, v.file.dir, file)
 	if err != nil {
 		return nil, mistake(pos, "secrets", fmt.Errorf("decrypting %s: %w", file, err))
 	}

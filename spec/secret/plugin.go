@@ -27,9 +27,10 @@ func FindPlugin(lookup func(string) (string, bool)) *Plugin {
 	return nil
 }
 
-// Decrypt gives the plain text of a file. The error holds what the plugin
-// printed on stderr. Before its version 4 the plugin's verb was view.
-func (p *Plugin) Decrypt(ctx context.Context, path string) ([]byte, error) {
+// Decrypt gives the plain text of a file; the plugin runs in dir, empty: where
+// we are. The error holds what the plugin printed on stderr. Before its version
+// 4 the plugin's verb was view.
+func (p *Plugin) Decrypt(ctx context.Context, dir, path string) ([]byte, error) {
 	verb := "decrypt"
 	major, _, _ := strings.Cut(strings.TrimPrefix(p.plugin.Version, "v"), ".")
 	if n, err := strconv.Atoi(major); err == nil && n < 4 {
@@ -40,7 +41,7 @@ func (p *Plugin) Decrypt(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	var out, stderr bounded
-	cmd.Stdout, cmd.Stderr = &out, &stderr
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

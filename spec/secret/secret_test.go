@@ -329,12 +329,15 @@ func TestPlugin(t *testing.T) {
 			if p == nil {
 				t.Fatal("it is not found")
 			}
-			got, err := p.Decrypt(context.Background(), "s.yaml")
+			got, err := p.Decrypt(context.Background(), "", "s.yaml")
 			if err != nil || string(got) != tt.want {
 				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
-			if _, err := p.Decrypt(context.Background(), "none.yaml"); err == nil || !strings.Contains(err.Error(), "exit status 7: no file none.yaml") {
+			if _, err := p.Decrypt(context.Background(), "", "none.yaml"); err == nil || !strings.Contains(err.Error(), "exit status 7: no file none.yaml") {
 				t.Errorf("error %v", err)
+			}
+			if got, err := p.Decrypt(context.Background(), "data", "../s.yaml"); err != nil || string(got) != tt.want {
+				t.Errorf("in another folder: got %q, %v", got, err)
 			}
 		})
 	}
@@ -342,7 +345,7 @@ func TestPlugin(t *testing.T) {
 		t.Error("a plugin where there is none")
 	}
 	p := FindPlugin(install(t, "name: secrets\nplatformCommand:\n- {os: plan9, command: no}\n"))
-	if _, err := p.Decrypt(context.Background(), "s.yaml"); err == nil || !strings.Contains(err.Error(), "has no command for") {
+	if _, err := p.Decrypt(context.Background(), "", "s.yaml"); err == nil || !strings.Contains(err.Error(), "has no command for") {
 		t.Errorf("no command for this system: error %v", err)
 	}
 }
