@@ -87,6 +87,7 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 	if len(inHCL) > 0 {
 		m, err := hcl.Values(inHCL)
 		errs = append(errs, asErrors(err, schema.Pos{}, ""))
+		l.secrets.learnEvaluated(list.hcl, m)
 		add(m)
 	}
 	return out, errors.Join(errs...)

@@ -161,7 +161,7 @@ func (l *loader) environmentSecrets(ctx context.Context, f *stateFile, st *schem
 		}
 		if strings.HasSuffix(p.Value, ".hcl") {
 			files = append(files, hcl.File{Name: p.Value, Text: text})
-			l.secrets.learn(text, nil, errHCL)
+			l.secrets.learnHCL(files[len(files)-1])
 			continue
 		}
 		m, err := schema.Map(text, schema.InFile(p.Value))
@@ -175,8 +175,31 @@ func (l *loader) environmentSecrets(ctx context.Context, f *stateFile, st *schem
 	return out, files, errors.Join(errs...)
 }
 
-// errHCL says that the values of a decrypted file are known only later.
-var errHCL = errors.New("values in HCL are evaluated together")
+// learnHCL takes everything that is written out in a decrypted file for secret.
+// What is made of it is known only when all files are evaluated together.
+func (s *secretStore) learnHCL(f hcl.File) {
+	_, literals, err := hcl.Contents(f)
+	if err != nil {
+		s.learn(f.Text, nil, err)
+		return
+	}
+	for _, text := range literals {
+		s.met.add(text)
+	}
+}
+
+// learnEvaluated takes the values that decrypted files define for secret.
+func (s *secretStore) learnEvaluated(files []hcl.File, all map[string]any) {
+	for _, f := range files {
+		names, _, err := hcl.Contents(f)
+		if err != nil {
+			continue // then there are no values, either
+		}
+		for _, name := range names {
+			s.met.add(all[name])
+		}
+	}
+}
 
 // secretFiles lists the files of an environment's secrets: paths, globs and
 // URLs. One that is not there follows the handler.

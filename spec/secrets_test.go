@@ -86,6 +86,38 @@ releases:
 	}
 }
 
+func TestSecretsInHCLAreMaskedWhereverTheyStand(t *testing.T) {
+	const secret = `locals {
+  pair = ["first-local", "second-local"]
+}
+values {
+  db = {
+    password = "in-object", ports = [54321, 7],
+    "quoted-key" = true
+  }
+  list = ["in-list"]
+  cert = <<EOT
+line-one
+line-two
+EOT
+  made = "${upper(local.pair[0])}:${hv.plain}"
+}
+`
+	s := mustLoad(t, map[string]string{
+		"helmfile.yaml": "environments:\n  default:\n    values: [h.hcl]\n    secrets: [s.hcl]\n---\nreleases: []\n",
+		"h.hcl":         "values {\n  plain = \"plain-value\"\n  other = \"x ${hv.list[0]}\"\n}\n", "s.hcl": sops(secret),
+	}, LoadOptions{Secrets: &vault{}})
+	for text, want := range map[string]string{
+		"first-local second-local": "(masked) (masked)", "in-object": "(masked)", "54321": "(masked)", "in-list": "(masked)",
+		"line-one": "(masked)", "line-two": "(masked)", "FIRST-LOCAL:plain-value": "(masked)",
+		"password quoted-key made": "password quoted-key made", "plain-value": "plain-value", "x in-list": "x (masked)",
+	} {
+		if got := s.Redactor().Redact(text); got != want {
+			t.Errorf("%q is redacted to %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestSecretsOfAnEnvironmentThatFail(t *testing.T) {
 	broken := sops("a: [hunter2\n")
 	for name, tt := range map[string]struct{ state, want string }{
