@@ -74,7 +74,7 @@ type destroyCmd struct {
 // Run uninstalls the selected releases in reverse order of their needs.
 func (c *destroyCmd) Run(ctx context.Context, s *session) error {
 	return s.change(ctx, changeRequest{
-		request: request{needs: c.needsFlags, limit: c.Concurrency, helm: helmFlags{delete: c.deleteFlags}, raw: helmText{args: c.Args}},
+		request: request{needs: c.needsFlags, limit: c.Concurrency, helm: helmFlags{delete: c.deleteFlags}, raw: helmText{args: c.Args, acts: true}},
 		mode:    plan.ModeDestroy, format: c.format, diff: diffFlags{SuppressDiff: true}, run: c.runFlags,
 	})
 }

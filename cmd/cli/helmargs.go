@@ -20,6 +20,7 @@ import (
 type helmText struct {
 	args, diff, sync, template string
 	heeds                      []helmList
+	acts                       bool // the command works on the cluster; one that heeds listSync does, too
 }
 
 // helmList names a list of Helm's flags in helmDefaults, beside args.
@@ -47,8 +48,15 @@ type helmCall struct {
 	kubeconfig  string // absolute; empty: not said
 	context     string // empty: not said
 
+	simulate string // a flag that asks Helm to change nothing; empty: there is none
+
 	unknown []string
 }
+
+// errSimulate says that a simulation was asked of a command that has none.
+// helmfile hands the flag on, so that Helm simulates and helmfile tells that it
+// is done.
+var errSimulate = errors.New("this command changes the cluster and does not simulate: flotilla diff shows what it would do")
 
 // parse reads the flags that hold for the releases of a file.
 func (h helmText) parse(file spec.File) (helmCall, error) {
@@ -70,6 +78,9 @@ func (h helmText) parse(file spec.File) (helmCall, error) {
 		default:
 			err = fmt.Errorf("%q is no list of helmDefaults", list)
 		}
+	}
+	if err == nil && p.call.simulate != "" && (h.acts || slices.Contains(h.heeds, listSync)) {
+		err = fmt.Errorf("%s: %w", p.call.simulate, errSimulate)
 	}
 	if err != nil {
 		return helmCall{}, fmt.Errorf("%s: flags of helm: %w", file.Path, err)
@@ -278,12 +289,16 @@ func wait(p *argsParser, value string) error {
 
 func dryRun(p *argsParser, value string) error {
 	switch value {
+	case "none", "false":
+		p.call.simulate = ""
+		return nil
 	case "server":
 		p.call.server = true
-	case "client", "none", "true", "false", "unchanged":
+	case "client", "true", "unchanged":
 	default:
 		return errors.New("expected none, client or server")
 	}
+	p.call.simulate = "--dry-run=" + value
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,38 @@ func TestHelmArgsOfShowing(t *testing.T) {
 	}
 	if len(call.changes) > 0 {
 		t.Error("flags for showing change releases")
+	}
+}
+
+func TestSimulationsAreRefusedWhereTheClusterIsChanged(t *testing.T) {
+	file := spec.File{Path: "f.yaml"}
+	inFile := func(h spec.HelmArgs) spec.File { return spec.File{Path: "f.yaml", HelmArgs: h} }
+	apply := []helmList{listShow, listSync}
+	tests := []struct {
+		name string
+		file spec.File
+		text helmText
+		want string // the flag that is refused
+	}{
+		{"apply", file, helmText{args: "--dry-run", heeds: apply}, "--dry-run=client"},
+		{"sync, in its own flags", file, helmText{sync: "--dry-run=server", heeds: apply}, "--dry-run=server"},
+		{"the old spelling", file, helmText{args: "--dry-run=true", heeds: apply}, "--dry-run=true"},
+		{"destroy and test", file, helmText{args: "--dry-run=client", acts: true}, "--dry-run=client"},
+		{"args of a file", inFile(spec.HelmArgs{Args: []string{"--dry-run"}}), helmText{heeds: apply}, "--dry-run=client"},
+		{"syncArgs of a file", inFile(spec.HelmArgs{SyncArgs: []string{"--dry-run"}}), helmText{heeds: apply}, "--dry-run=client"},
+		{"the last one counts", file, helmText{args: "--dry-run=none --dry-run=server", heeds: apply}, "--dry-run=server"},
+		{"none", file, helmText{args: "--dry-run --dry-run=none", heeds: apply}, ""},
+		{"false", file, helmText{args: "--dry-run=false", acts: true}, ""},
+		{"for the differences of apply", inFile(spec.HelmArgs{DiffArgs: []string{"--dry-run=server"}}), helmText{heeds: apply}, ""},
+		{"diff and template", file, helmText{args: "--dry-run=server", heeds: []helmList{listDiff, listTemplate}}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.text.parse(tt.file)
+			if errors.Is(err, errSimulate) != (tt.want != "") || tt.want != "" && !strings.Contains(err.Error(), "f.yaml: flags of helm: "+tt.want+": ") {
+				t.Errorf("got %v, want %q refused", err, tt.want)
+			}
+		})
 	}
 }
 

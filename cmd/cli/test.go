@@ -24,7 +24,7 @@ type testCmd struct {
 
 // Run runs the test hooks of what is installed.
 func (c *testCmd) Run(ctx context.Context, s *session) error {
-	t, f, err := s.bound(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args}})
+	t, f, err := s.bound(ctx, request{needs: c.needsFlags, limit: c.Concurrency, raw: helmText{args: c.Args, acts: true}})
 	if err != nil {
 		return err
 	}
