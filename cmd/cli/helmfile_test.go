@@ -93,6 +93,10 @@ func commandTable(t *testing.T) string {
 	}
 	for _, n := range append([]*kong.Node{root}, leaves(root)...) {
 		name := pathOf(n)
+		if _, shared := theirs[name]; !shared {
+			fmt.Fprintf(&b, "| %s | | flotilla's own: %s |\n", name, n.Help)
+			continue
+		}
 		for _, f := range n.Flags {
 			if !f.Hidden && f.Name != "help" && !slices.ContainsFunc(theirs[name], func(s string) bool { return strings.HasSuffix(s, "--"+f.Name) }) {
 				fmt.Fprintf(&b, "| %s | `--%s` | flotilla's own: %s |\n", name, f.Name, f.Help)
