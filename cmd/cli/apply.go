@@ -34,7 +34,10 @@ func (c changeFlags) request(mode plan.Mode) changeRequest {
 		request: request{
 			over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
 			helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
-			raw:  helmText{args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, heeds: []helmList{listShow, listSync}},
+			raw: helmText{
+				args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
+				heeds: []helmList{listShow, listRender, listSync},
+			},
 		},
 		mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode,
 	}

@@ -27,7 +27,7 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 	t, f, err := s.bound(ctx, request{
 		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
 		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, lines: c.SuppressOutputLineRegex},
-		raw:  helmText{args: c.Args, diff: c.DiffArgs, template: c.TemplateArgs, heeds: []helmList{listDiff, listTemplate}},
+		raw:  helmText{args: c.Args, diff: c.DiffArgs, template: c.TemplateArgs, heeds: []helmList{listDiff, listRender}},
 	})
 	if err != nil {
 		return err

@@ -31,6 +31,10 @@ const (
 	listShow     helmList = "diffArgs, as far as they say what is shown"
 	listSync     helmList = "syncArgs"
 	listTemplate helmList = "templateArgs"
+
+	// Of templateArgs helmfile installs nothing, but its diff shows them. Here
+	// what is shown is what is installed, and what has no effect is named.
+	listRender helmList = "templateArgs, as far as they say what is shown"
 )
 
 // helmCall is what flags of Helm ask for.
@@ -75,6 +79,11 @@ func (h helmText) parse(file spec.File) (helmCall, error) {
 			err = p.either(h.sync, file.HelmArgs.SyncArgs)
 		case listTemplate:
 			err = p.either(h.template, file.HelmArgs.TemplateArgs)
+		case listRender:
+			p.changed = nil
+			if err = p.showsOf(h.template, file.HelmArgs.TemplateArgs); err == nil {
+				p.call.unknown = append(p.call.unknown, p.changed...)
+			}
 		default:
 			err = fmt.Errorf("%q is no list of helmDefaults", list)
 		}
@@ -96,9 +105,10 @@ type helmFlag struct {
 }
 
 type argsParser struct {
-	dir   string // what relative paths start from
-	known map[string]helmFlag
-	call  helmCall
+	dir     string // what relative paths start from
+	known   map[string]helmFlag
+	call    helmCall
+	changed []string // flags that change releases and say nothing of showing
 }
 
 func (p *argsParser) either(cli string, file []string) error {
@@ -148,8 +158,12 @@ func (p *argsParser) words(words []string) error {
 		default:
 			value, words = words[0], words[1:]
 		}
+		changes, shows := len(p.call.changes), len(p.call.shows)
 		if err := f.do(p, value); err != nil {
 			return fmt.Errorf("%s=%s: %w", name, value, err)
+		}
+		if len(p.call.changes) > changes && len(p.call.shows) == shows {
+			p.changed = append(p.changed, name)
 		}
 	}
 	return nil

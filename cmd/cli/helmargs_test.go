@@ -83,7 +83,8 @@ func TestHelmArgsOfFilesAndCommandLine(t *testing.T) {
 		{"both args hold, the file's last", helmText{args: "--set args=cli"}, "args=cli args=file"},
 		{"a list of the file", helmText{heeds: []helmList{listSync}}, "args=file sync=file"},
 		{"the command line in place of a list", helmText{sync: "--set sync=cli", heeds: []helmList{listSync}}, "args=file sync=cli"},
-		{"diff", helmText{heeds: []helmList{listDiff, listTemplate}}, "args=file diff=file template=file"},
+		{"diff", helmText{heeds: []helmList{listDiff, listRender}}, "args=file diff=file"},
+		{"template", helmText{heeds: []helmList{listTemplate}}, "args=file template=file"},
 		{"apply takes what is shown from diffArgs", helmText{heeds: []helmList{listShow}}, "args=file"},
 	}
 	for _, tt := range tests {
@@ -156,6 +157,23 @@ func TestSimulationsAreRefusedWhereTheClusterIsChanged(t *testing.T) {
 				t.Errorf("got %v, want %q refused", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestTemplateArgsAreTheSameForApplyAndDiff: what diff shows is what apply
+// installs.
+func TestTemplateArgsAreTheSameForApplyAndDiff(t *testing.T) {
+	for name, heeds := range map[string][]helmList{"apply": {listShow, listRender, listSync}, "diff": {listDiff, listRender}} {
+		call, err := helmText{template: "--dry-run=server --set a=1 --no-hooks -C 2 --nosuch", heeds: heeds}.parse(spec.File{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(call.changes) > 0 || len(call.shows) != 2 {
+			t.Errorf("%s: %d changes and %d ways to show, want 0 and 2", name, len(call.changes), len(call.shows))
+		}
+		if diff := cmp.Diff([]string{"--nosuch", "--set"}, call.unknown); diff != "" {
+			t.Errorf("%s: without effect (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
