@@ -64,8 +64,9 @@ var errSimulate = errors.New("this command changes the cluster and does not simu
 
 // parse reads the flags that hold for the releases of a file.
 func (h helmText) parse(file spec.File) (helmCall, error) {
-	p := &argsParser{dir: file.Dir, known: knownFlags()}
+	p := &argsParser{dir: file.Dir, known: knownFlags(), every: true}
 	err := p.all(h.args, file.HelmArgs.Args)
+	p.every = false
 	for _, list := range h.heeds {
 		if err != nil {
 			break
@@ -109,6 +110,7 @@ type argsParser struct {
 	known   map[string]helmFlag
 	call    helmCall
 	changed []string // flags that change releases and say nothing of showing
+	every   bool     // the flags are for every command of helm, uninstall included
 }
 
 func (p *argsParser) either(cli string, file []string) error {
@@ -242,7 +244,7 @@ func optionFlags() map[string]helmFlag {
 		"--server-side":        {bare: true, then: "true", do: serverSide},
 		"--reset-values":       {bare: true, then: "true", do: resetValues},
 		"--description":        text(func(r *spec.Release) *string { return &r.Options.Description }),
-		"--cascade":            text(func(r *spec.Release) *string { return &r.Options.Cascade }),
+		"--cascade":            {do: cascade},
 		"--kube-version":       text(func(r *spec.Release) *string { return &r.Options.KubeVersion }),
 		"--post-renderer":      text(func(r *spec.Release) *string { return &r.Options.PostRenderer }),
 		"--post-renderer-args": list(func(r *spec.Release) *[]string { return &r.Options.PostRendererArgs }),
@@ -276,7 +278,13 @@ func timeout(p *argsParser, value string) error {
 	if n, bad := strconv.Atoi(value); bad == nil {
 		d, err = seconds(n), nil // helm refuses it, people write it
 	}
-	p.change(func(r *spec.Release) { r.Options.Timeout = d })
+	every := p.every
+	p.change(func(r *spec.Release) {
+		r.Options.Timeout = d
+		if every {
+			r.Options.DeleteTimeout = d
+		}
+	})
 	return err
 }
 
@@ -288,16 +296,27 @@ func historyMax(p *argsParser, value string) error {
 
 // wait takes the strategies of Helm 4, too.
 func wait(p *argsParser, value string) error {
-	switch value {
-	case "true", "watcher":
-		p.change(func(r *spec.Release) { r.Options.Wait = true })
-	case "legacy":
-		p.change(func(r *spec.Release) { r.Options.Wait, r.Options.Track.Mode = true, "helm-legacy" })
-	case "false", "hookOnly":
-		p.change(func(r *spec.Release) { r.Options.Wait = false })
-	default:
+	if !slices.Contains([]string{"true", "false", "watcher", "legacy", "hookOnly"}, value) {
 		return errors.New("expected true, false, watcher, legacy or hookOnly")
 	}
+	on, every := value != "false" && value != "hookOnly", p.every
+	p.change(func(r *spec.Release) {
+		r.Options.Wait = on
+		if every {
+			r.Options.DeleteWait = on
+		}
+		if value == "legacy" {
+			r.Options.Track.Mode = "helm-legacy"
+		}
+	})
+	return nil
+}
+
+func cascade(p *argsParser, value string) error {
+	if !slices.Contains([]string{"background", "foreground", "orphan"}, value) {
+		return errors.New("expected background, foreground or orphan")
+	}
+	p.change(func(r *spec.Release) { r.Options.Cascade = value })
 	return nil
 }
 

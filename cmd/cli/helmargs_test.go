@@ -24,10 +24,11 @@ func TestHelmArgsChangeReleases(t *testing.T) {
 			{Kind: spec.SetRaw, Value: "a=1,b=2"}, {Kind: spec.SetString, Name: "c", Value: "x=y"},
 			{Kind: spec.SetFile, Name: "d", Value: "/w/f.txt"}, {Kind: spec.SetLiteral, Name: "e", Value: ","}}}},
 		{"values files", "-f a.yaml,/b.yaml --values=c.yaml", spec.Release{Values: []spec.ValuesSource{{Path: "/w/a.yaml"}, {Path: "/b.yaml"}, {Path: "/w/c.yaml"}}}},
-		{"bare flags", "--wait --atomic --force --skip-crds=false", spec.Release{Options: spec.Options{Wait: true, RollbackOnFailure: true, ForceReplace: true}}},
-		{"a strategy of waiting", "--wait=legacy", spec.Release{Options: spec.Options{Wait: true, Track: spec.Track{Mode: "helm-legacy"}}}},
-		{"durations", "--timeout 5m", spec.Release{Options: spec.Options{Timeout: 5 * time.Minute}}},
-		{"bare seconds", "--timeout=90", spec.Release{Options: spec.Options{Timeout: 90 * time.Second}}},
+		{"bare flags", "--wait --atomic --force --skip-crds=false", spec.Release{Options: spec.Options{Wait: true, DeleteWait: true, RollbackOnFailure: true, ForceReplace: true}}},
+		{"a strategy of waiting", "--wait=legacy", spec.Release{Options: spec.Options{Wait: true, DeleteWait: true, Track: spec.Track{Mode: "helm-legacy"}}}},
+		{"durations, also of uninstalling", "--timeout 5m", spec.Release{Options: spec.Options{Timeout: 5 * time.Minute, DeleteTimeout: 5 * time.Minute}}},
+		{"bare seconds", "--timeout=90", spec.Release{Options: spec.Options{Timeout: 90 * time.Second, DeleteTimeout: 90 * time.Second}}},
+		{"how objects are deleted", "--cascade foreground", spec.Release{Options: spec.Options{Cascade: "foreground"}}},
 		{"lists", "-a x/v1 --api-versions=y/v1 --post-renderer-args=--flag", spec.Release{Options: spec.Options{APIVersions: []string{"x/v1", "y/v1"}, PostRendererArgs: []string{"--flag"}}}},
 		{"the chart", "--plain-http --devel --insecure-skip-tls-verify", spec.Release{Chart: spec.Chart{PlainHTTP: true, Devel: true, InsecureSkipTLSVerify: true}}},
 		{"hooks", "--no-hooks", spec.Release{Options: spec.Options{DisableHooks: true}}},
@@ -50,6 +51,21 @@ func TestHelmArgsChangeReleases(t *testing.T) {
 				t.Errorf("unknown: %q", call.unknown)
 			}
 		})
+	}
+}
+
+func TestSyncArgsSayNothingOfUninstalling(t *testing.T) {
+	call, err := helmText{sync: "--wait --timeout 5m", heeds: []helmList{listSync}}.parse(spec.File{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := spec.Release{Options: spec.Options{DeleteTimeout: time.Second}}
+	for _, change := range call.changes {
+		change(&got)
+	}
+	want := spec.Release{Options: spec.Options{Wait: true, Timeout: 5 * time.Minute, DeleteTimeout: time.Second}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -188,7 +204,7 @@ func TestHelmArgsThatAreNone(t *testing.T) {
 	if !call.debug || !call.server {
 		t.Errorf("debug %v, server %v: want both", call.debug, call.server)
 	}
-	for _, args := range []string{"--set", "--timeout soon", "--wait=maybe", "--history-max=x", "--server-side=x", "--dry-run=x", "--devel=x"} {
+	for _, args := range []string{"--set", "--timeout soon", "--wait=maybe", "--history-max=x", "--server-side=x", "--dry-run=x", "--devel=x", "--cascade=sideways"} {
 		if _, err := (helmText{args: args}).parse(spec.File{Path: "f.yaml"}); err == nil || !strings.Contains(err.Error(), "f.yaml: flags of helm: --") {
 			t.Errorf("%s: got %v, want an error that names file and flag", args, err)
 		}
