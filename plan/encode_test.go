@@ -88,7 +88,7 @@ func value(r *rand.Rand, depth int) any {
 func saved(t *testing.T, p *Plan) *Saved {
 	t.Helper()
 	s, err := p.Save(Origin{
-		Flotilla: "v1", Created: now, Files: []SourceFile{{"helmfile.yaml", "sha256:1"}}, Policy: Policy{ForcePending: true},
+		Flotilla: "v1", Created: now, Files: []SourceFile{{"helmfile.yaml", "sha256:1"}}, Policy: SavedPolicy{ForcePending: true},
 		Hooks:   []StepHooks{{Release: id("r0"), Hooks: []hooks.Frozen{{Event: spec.EventPreSync, Argv: []string{"echo", "<"}}}}},
 		Secrets: []string{"swordfish"},
 	})

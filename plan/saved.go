@@ -72,7 +72,7 @@ type Origin struct {
 	Flotilla string
 	Created  time.Time
 	Files    []SourceFile
-	Policy   Policy
+	Policy   SavedPolicy
 	Hooks    []StepHooks
 	Secrets  []string
 }
@@ -82,7 +82,7 @@ type Origin struct {
 func (p *Plan) Save(from Origin) (*Saved, error) {
 	s := &Saved{
 		Flotilla: from.Flotilla, Created: from.Created.UTC().Round(0),
-		Policy: SavedPolicy{ForcePending: from.Policy.ForcePending, NoHooks: from.Policy.Diff.NoHooks},
+		Policy: from.Policy,
 		Plan:   &Plan{Mode: p.Mode, Edges: slices.Clone(p.Edges)},
 	}
 	s.Files = append(s.Files, from.Files...)

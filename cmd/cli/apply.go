@@ -45,11 +45,20 @@ func (c changeFlags) request(mode plan.Mode) changeRequest {
 
 type applyCmd struct {
 	changeFlags
+	identities
 	idleCleanup
+	Plan string `arg:"" optional:"" name:"plan" help:"A file that plan -o wrote: apply exactly that, without state files, repositories and secret stores."`
 }
 
-// Run diffs, asks if wanted, and changes what differs.
+// Run diffs, asks if wanted, and changes what differs; of a saved plan, what
+// that says.
 func (c *applyCmd) Run(ctx context.Context, s *session) error {
+	if c.Plan != "" {
+		return s.applySaved(ctx, c)
+	}
+	if len(c.Identity) > 0 {
+		return fmt.Errorf("%w: --identity opens a saved plan: name its file", errUsage)
+	}
 	return s.change(ctx, c.request(plan.ModeApply))
 }
 
@@ -78,7 +87,7 @@ type destroyCmd struct {
 func (c *destroyCmd) Run(ctx context.Context, s *session) error {
 	return s.change(ctx, changeRequest{
 		request: request{needs: c.needsFlags, limit: c.Concurrency, helm: helmFlags{delete: c.deleteFlags}, raw: helmText{args: c.Args, acts: true}},
-		mode:    plan.ModeDestroy, format: c.format, diff: diffFlags{SuppressDiff: true}, run: c.runFlags,
+		mode:    plan.ModeDestroy, format: c.format, diff: diffFlags{showFlags: showFlags{SuppressDiff: true}}, run: c.runFlags,
 	})
 }
 
@@ -117,7 +126,7 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		if yes, err := s.confirm(ctx, q.mode); err != nil || !yes {
 			return err
 		}
-		return s.execute(ctx, t, p, q)
+		return s.execute(ctx, t.workers(), p, q)
 	})
 }
 
@@ -142,9 +151,9 @@ func (s *session) allAbsent(ctx context.Context, q request) bool {
 }
 
 // execute runs a plan and tells how it went; the report decides the exit code.
-func (s *session) execute(ctx context.Context, t *tools, p *plan.Plan, q changeRequest) error {
+func (s *session) execute(ctx context.Context, w executor.Workers, p *plan.Plan, q changeRequest) error {
 	s.view.Begin(p)
-	report := executor.Run(ctx, p, executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks}, executor.Options{
+	report := executor.Run(ctx, p, w, executor.Options{
 		Concurrency: q.limit,
 		Scope:       q.run.Rollback,
 		KeepGoing:   q.run.KeepGoing,

@@ -43,6 +43,8 @@ type grammar struct {
 	Apply       applyCmd       `cmd:"" help:"Diff, then install, upgrade and uninstall what changed."`
 	Sync        syncCmd        `cmd:"" help:"Install or upgrade every selected release, changed or not."`
 	Diff        diffCmd        `cmd:"" help:"Show what apply would change."`
+	Plan        planCmd        `cmd:"" help:"Show what apply would change, and save it for a later apply."`
+	Show        showCmd        `cmd:"" help:"Show a saved plan."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`
 	Lint        lintCmd        `cmd:"" help:"Check charts and values of the selected releases."`
@@ -66,7 +68,7 @@ type grammar struct {
 
 const description = `Run many Helm releases as one unit: one graph over all state files, one diff, one concurrent apply, and rollback of everything when a release fails.
 
-Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode; 3 usage, or nothing matched; 5 another operation is in progress; 6 failed and fully undone; 7 failed and undo incomplete; 130/143 interrupted, after a clean stop.`
+Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode; 3 usage, or nothing matched; 4 the plan is stale; 5 another operation is in progress; 6 failed and fully undone; 7 failed and undo incomplete; 130/143 interrupted, after a clean stop.`
 
 // Run parses args and runs one command. It returns the exit code of the
 // process; what went wrong is printed once, on the error stream.
@@ -95,7 +97,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		return exitUsage
 	}
 	tellIdle(v, typed, g.formats())
-	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), secrets: secrets}
+	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets}
 	s.clusters = s.clustersOnce()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(s)

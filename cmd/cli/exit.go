@@ -11,6 +11,7 @@ import (
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // The exit codes; README and help list them.
@@ -19,6 +20,7 @@ const (
 	exitFailed     = 1
 	exitChanges    = 2
 	exitUsage      = 3
+	exitStale      = 4
 	exitBusy       = 5
 	exitUndone     = 6
 	exitNotUndone  = 7
@@ -68,6 +70,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed // changes are no news when the command itself failed
 	case errors.As(err, &code):
 		return code.code
+	case errors.Is(err, state.ErrStale):
+		return exitStale
 	case errors.Is(err, plan.ErrBusy):
 		return exitBusy
 	case errors.Is(err, spec.ErrNothingMatched), errors.Is(err, errUsage):

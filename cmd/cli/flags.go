@@ -112,13 +112,18 @@ type trackFlags struct {
 	TrackFailOnError bool   `help:"With --track-mode kubedog, a wait that fails fails the release."`
 }
 
-// diffFlags are the ways to show a plan.
+// showFlags are the ways to show a plan.
+type showFlags struct {
+	Context           int      `default:"3" help:"Lines of context around a difference; -1 shows whole objects."`
+	SkipDiffOnInstall bool     `help:"Of releases that are not installed yet, list the objects without their content."`
+	Suppress          []string `sep:"none" placeholder:"KIND" help:"Kinds of objects not to show."`
+	SuppressSecrets   bool     `help:"Do not show Secrets at all."`
+	SuppressDiff      bool     `help:"Show one line a release instead of the differences."`
+}
+
+// diffFlags are the ways to compare and to show what differs.
 type diffFlags struct {
-	Context                 int      `default:"3" help:"Lines of context around a difference; -1 shows whole objects."`
-	SkipDiffOnInstall       bool     `help:"Of releases that are not installed yet, list the objects without their content."`
-	Suppress                []string `sep:"none" placeholder:"KIND" help:"Kinds of objects not to show."`
-	SuppressSecrets         bool     `help:"Do not show Secrets at all."`
-	SuppressDiff            bool     `help:"Show one line a release instead of the differences."`
+	showFlags
 	SuppressOutputLineRegex []string `sep:"none" placeholder:"REGEX" help:"Do not show differing lines that match; a release's own list wins."`
 	ShowSecrets             bool     `help:"Show the values of Secrets."`
 	NoHooks                 bool     `help:"Do not compare chart hooks."`
@@ -136,7 +141,7 @@ func (d diffFlags) check() error {
 	return nil
 }
 
-func (d diffFlags) show(o format) view.PlanOptions {
+func (d showFlags) show(o format) view.PlanOptions {
 	show := view.PlanOptions{
 		Context: d.Context, Suppress: d.Suppress, NamesOnInstall: d.SkipDiffOnInstall,
 		Names: o.Output == formatSimple, Brief: d.SuppressDiff,

@@ -135,7 +135,7 @@ func TestHelmArgsOfShowing(t *testing.T) {
 		show:    view.PlanOptions{Context: 1, Suppress: []string{"Pod", "Job", "Secret"}},
 		compare: diff.Options{ShowSecrets: true, NoHooks: true},
 	}
-	got := f.look(diffFlags{Context: 3, Suppress: []string{"Pod"}}, format{})
+	got := f.look(diffFlags{showFlags: showFlags{Context: 3, Suppress: []string{"Pod"}}}, format{})
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(planLook{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

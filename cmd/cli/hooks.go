@@ -17,22 +17,32 @@ type lifecycle struct {
 	runners []*hooks.Runner
 }
 
-func (s *session) lifecycle(loaded *spec.Spec) *lifecycle {
+func (s *session) lifecycle(loaded *spec.Spec) *lifecycle { return s.lifecycleOf(loaded, s.command) }
+
+// lifecycleOf is for hooks that take command for the one that runs.
+func (s *session) lifecycleOf(loaded *spec.Spec, command string) *lifecycle {
 	l := &lifecycle{files: loaded.Files, abort: s.env.Abort}
 	for _, f := range loaded.Files {
 		l.runners = append(l.runners, hooks.New(hooks.Options{
 			File:      f,
 			Namespace: s.globals.Namespace,
-			Command:   s.command,
-			NoExec:    s.globals.NoExec || truth(s.env.Lookup, "HELMFILE_DISABLE_HOOKS"),
+			Command:   command,
+			NoExec:    s.noHooks(),
 			Render: func(text string, data any) (string, error) {
 				return loaded.RenderText(context.Background(), f, text, data)
 			},
-			Output: func(line hooks.Line) { s.view.Hook(line.Event, line.Hook, line.Text) },
+			Output: s.hookLine,
 		}))
 	}
 	return l
 }
+
+// noHooks reports whether a hook that is due is an error.
+func (s *session) noHooks() bool {
+	return s.globals.NoExec || truth(s.env.Lookup, "HELMFILE_DISABLE_HOOKS")
+}
+
+func (s *session) hookLine(line hooks.Line) { s.view.Hook(line.Event, line.Hook, line.Text) }
 
 // Fire runs the hooks that a release has for an event.
 func (l *lifecycle) Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error {

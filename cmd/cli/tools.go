@@ -9,6 +9,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/engine/chart"
+	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/spec/source"
 	"github.com/flotilla-sh/flotilla/state/cluster"
@@ -24,8 +25,6 @@ type tools struct {
 }
 
 func (s *session) tools(f *fleet) *tools {
-	driver, _ := s.env.Lookup("HELM_DRIVER")
-	clusters := s.clusters()
 	fetcher := source.New(source.Options{CacheDir: s.cacheDir("sources"), LookupEnv: s.env.Lookup})
 	charts := chart.NewStore(chart.Options{
 		CacheDir:     s.cacheDir("charts"),
@@ -40,20 +39,30 @@ func (s *session) tools(f *fleet) *tools {
 	return &tools{
 		session:  s,
 		charts:   charts,
-		clusters: clusters,
-		engine: engine.New(engine.Options{
-			Charts:   charts,
-			Clusters: clusters.Get,
-			Driver:   driver,
-			NoExec:   s.globals.NoExec,
-			Log:      s.log(),
-			Warn:     func(id spec.ReleaseID, text string) { s.view.Warn(id.String() + ": " + text) },
-			HookLogs: func(id spec.ReleaseID, pod, container string) io.Writer {
-				return &hookLog{session: s, name: id.String() + " " + pod + "/" + container}
-			},
-		}),
-		hooks: s.lifecycle(f.spec),
+		clusters: s.clusters(),
+		engine:   s.engine(charts),
+		hooks:    s.lifecycle(f.spec),
 	}
+}
+
+func (s *session) engine(charts *chart.Store) *engine.Engine {
+	driver, _ := s.env.Lookup("HELM_DRIVER")
+	return engine.New(engine.Options{
+		Charts:   charts,
+		Clusters: s.clusters().Get,
+		Driver:   driver,
+		NoExec:   s.globals.NoExec,
+		Log:      s.log(),
+		Warn:     func(id spec.ReleaseID, text string) { s.view.Warn(id.String() + ": " + text) },
+		HookLogs: func(id spec.ReleaseID, pod, container string) io.Writer {
+			return &hookLog{session: s, name: id.String() + " " + pod + "/" + container}
+		},
+	})
+}
+
+// workers execute plans that were made of the state files.
+func (t *tools) workers() executor.Workers {
+	return executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks}
 }
 
 func (s *session) freshness() chart.Freshness {

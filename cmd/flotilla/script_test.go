@@ -76,7 +76,8 @@ func TestCluster(t *testing.T) {
 
 // commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code,
 // and "interrupted TEXT PROGRAM ARGS...", which sends SIGINT as soon as the
-// program's error stream says TEXT, and wants exit code 130, and "sign".
+// program's error stream says TEXT, and wants exit code 130, "sign",
+// "asplanned" and "agekey".
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -94,7 +95,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("exit code %d, want %s", code, args[0])
 			}
 		},
-		"sign": sign,
+		"sign":      sign,
+		"asplanned": asPlanned,
+		"agekey":    ageKey,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
 				ts.Fatalf("usage: interrupted TEXT PROGRAM ARGS...")

@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/flotilla-sh/flotilla/hooks"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/file"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// planFormat is format without its letter, which names the file here.
+type planFormat struct {
+	Output string `enum:"text,json,diff,simple,structured,dyff,template," default:"text" help:"Output format: text (also diff), simple (names of objects only), json (also structured)."`
+}
+
+func (f planFormat) format() format { return format(f) }
+
+type planCmd struct {
+	planFormat
+	concurrency
+	overlay
+	needsFlags
+	diffFlags
+	rawArgs
+	templateFlags
+	upgradeFlags
+	installFlags
+	trackFlags
+	Out              string   `short:"o" placeholder:"FILE" help:"Save the plan, with all that applying it needs. The file holds secrets."`
+	EncryptTo        []string `sep:"none" placeholder:"age1..." help:"Encrypt the file to this age recipient; may be repeated."`
+	ForcePending     bool     `help:"Plan to take over releases that say an operation is in progress, when whoever started it is gone."`
+	DetailedExitcode bool     `help:"Exit with 2 when there are changes."`
+}
+
+// Run shows the plan that apply would run, as diff does, and saves it.
+func (c *planCmd) Run(ctx context.Context, s *session) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	t, f, err := s.bound(ctx, request{
+		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
+		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
+		raw: helmText{
+			args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
+			heeds: []helmList{listShow, listRender, listSync}, // as apply
+		},
+	})
+	if err != nil {
+		return err
+	}
+	look := f.look(c.diffFlags, c.format())
+	if c.Out != "" {
+		look.compare.ShowSecrets = false
+	}
+	return t.around(ctx, f, func(f *fleet) error {
+		defer t.tidy(ctx, f.releases)
+		p, err := s.plan(ctx, t, f, plan.Policy{ForcePending: c.ForcePending, Diff: look.compare})
+		if err != nil {
+			return err
+		}
+		s.view.Plan(p, look.show)
+		if c.Out != "" {
+			if err := c.save(s, t, f, planned{p, look.compare.NoHooks}); err != nil {
+				return fmt.Errorf("saving the plan in %s: %w", c.Out, err)
+			}
+		}
+		if c.DetailedExitcode && p.Changed() {
+			return told{exitChanges}
+		}
+		return nil
+	})
+}
+
+func (c *planCmd) check() error {
+	switch {
+	case len(c.EncryptTo) > 0 && c.Out == "":
+		return fmt.Errorf("%w: --encrypt-to needs -o FILE", errUsage)
+	case c.ShowSecrets && c.Out != "":
+		return fmt.Errorf("%w: --show-secrets and -o exclude each other: the differences in a saved plan are masked", errUsage)
+	}
+	return c.diffFlags.check()
+}
+
+// planned is a plan, and whether hooks of charts were compared for it.
+type planned struct {
+	*plan.Plan
+	noHooks bool
+}
+
+// save writes the plan into its file. The file is for its owner alone and is
+// there as a whole or not at all.
+func (c *planCmd) save(s *session, t *tools, f *fleet, p planned) error {
+	from := plan.Origin{
+		Flotilla: s.env.Version.Flotilla, Created: s.env.Now(),
+		Policy: plan.SavedPolicy{ForcePending: c.ForcePending, NoHooks: p.noHooks}, Secrets: s.secrets.met.Known(),
+	}
+	var err error
+	if from.Files, err = sourceFiles(f); err != nil {
+		return err
+	}
+	if from.Hooks, err = s.lifecycleOf(f.spec, "apply").freeze(p.Plan); err != nil {
+		return err
+	}
+	saved, err := p.Save(from)
+	if err != nil {
+		return err
+	}
+	charts := map[string][]byte{}
+	for _, digest := range saved.Charts() {
+		found, err := t.charts.Open(digest)
+		if err != nil {
+			return err
+		}
+		if charts[digest], err = found.Archive(); err != nil {
+			return err
+		}
+	}
+	data, err := file.Pack(saved, charts)
+	if err != nil {
+		return err
+	}
+	if len(c.EncryptTo) > 0 {
+		if data, err = file.Encrypt(data, c.EncryptTo); err != nil {
+			return err
+		}
+	}
+	if err := writePrivate(c.Out, data); err != nil {
+		return err
+	}
+	return s.tell(fmt.Sprintf("Saved in %s; to apply exactly this: flotilla apply %s", c.Out, c.Out))
+}
+
+// sourceFiles names the state files and local values files of a plan. Of
+// standard input, which can be read once, it takes the final state.
+func sourceFiles(f *fleet) ([]plan.SourceFile, error) {
+	contents := map[string][]byte{}
+	var paths []string
+	for _, one := range f.spec.Files {
+		if one.Path == "-" {
+			contents["-"] = one.State
+		}
+		paths = append(paths, one.Path)
+	}
+	for _, r := range f.releases {
+		for _, v := range r.Values {
+			if filepath.IsAbs(v.Path) {
+				paths = append(paths, v.Path)
+			}
+		}
+	}
+	slices.Sort(paths)
+	var files []plan.SourceFile
+	for _, path := range slices.Compact(paths) {
+		content, ok := contents[path]
+		if !ok {
+			var err error
+			if content, err = os.ReadFile(path); errors.Is(err, os.ErrNotExist) {
+				continue // a values file that may be missing
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		sum := sha256.Sum256(content)
+		files = append(files, plan.SourceFile{Path: path, Digest: "sha256:" + hex.EncodeToString(sum[:])})
+	}
+	return files, nil
+}
+
+// writePrivate puts a file in its place that only its owner can read.
+func writePrivate(path string, data []byte) error {
+	made, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = made.Write(data)
+	if err == nil {
+		err = made.Sync()
+	}
+	if err = errors.Join(err, made.Close()); err == nil {
+		err = os.Rename(made.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(made.Name()))
+	}
+	return nil
+}
+
+// freeze renders the hooks that executing the plan will fire.
+func (l *lifecycle) freeze(p *plan.Plan) ([]plan.StepHooks, error) {
+	if !p.Changed() {
+		return nil, nil
+	}
+	var all []plan.StepHooks
+	var errs []error
+	for _, s := range p.Steps {
+		if len(s.Release.Hooks) == 0 {
+			continue
+		}
+		frozen, err := l.runners[s.Release.File].Freeze(eventsOf(s.Action), &s.Release, s.Release.Hooks)
+		errs = append(errs, err)
+		if len(frozen) > 0 {
+			all = append(all, plan.StepHooks{Release: s.Release.ID, Hooks: frozen})
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// eventsOf are the events of a step, as the executor fires them in an apply.
+// Cleanup goes together with prepare, and both belong to planning.
+func eventsOf(a plan.Action) []spec.HookEvent {
+	events := []spec.HookEvent{spec.EventPreApply}
+	if a.Writes() {
+		events = append(events, spec.EventPreSync, spec.EventPostSync)
+	}
+	if a.Deletes() {
+		events = append(events, spec.EventPreUninstall, spec.EventPostUninstall)
+	}
+	return events
+}
+
+// frozenHooks fires the hooks of a saved plan. It is an executor.HookRunner.
+type frozenHooks struct {
+	runner *hooks.Runner
+	of     map[spec.ReleaseID][]hooks.Frozen
+}
+
+// Fire runs the hooks that a release has for an event.
+func (h frozenHooks) Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error {
+	return h.runner.FireFrozen(ctx, event, h.of[r.ID], cause)
+}
