@@ -41,6 +41,7 @@ const (
 type helmCall struct {
 	changes []func(*spec.Release)
 	shows   []func(*planLook)
+	lines   []string // regular expressions of differing lines not to show
 
 	server      bool // ask the cluster, though the command would not
 	debug       bool
@@ -125,7 +126,7 @@ func (p *argsParser) either(cli string, file []string) error {
 func (p *argsParser) showsOf(cli string, file []string) error {
 	before := p.call
 	err := p.either(cli, file)
-	before.shows, before.unknown = p.call.shows, p.call.unknown
+	before.shows, before.lines, before.unknown = p.call.shows, p.call.lines, p.call.unknown
 	p.call = before
 	return err
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"strconv"
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
@@ -53,14 +54,18 @@ func outputFlags() map[string]helmFlag {
 			p.change(func(r *spec.Release) { r.Options.DisableHooks = true })
 			p.shows(func(l *planLook) { l.compare.NoHooks = true })
 		}),
-		"--suppress-output-line-regex": list(func(r *spec.Release) *[]string { return &r.Options.SuppressLines }),
-		"--show-only":                  showOnly,
-		"-s":                           showOnly,
-		"--include-crds":               sign(func(p *argsParser) { p.call.includeCRDs = true }),
-		"--skip-tests":                 sign(func(p *argsParser) { p.call.skipTests = true }),
-		"--validate":                   sign(func(p *argsParser) { p.call.server = true }),
-		"--strict":                     sign(func(p *argsParser) { p.call.strict = true }),
-		"--debug":                      sign(func(p *argsParser) { p.call.debug = true }),
+		"--suppress-output-line-regex": {do: func(p *argsParser, value string) error {
+			p.call.lines = append(p.call.lines, value)
+			_, err := regexp.Compile(value)
+			return err
+		}},
+		"--show-only":    showOnly,
+		"-s":             showOnly,
+		"--include-crds": sign(func(p *argsParser) { p.call.includeCRDs = true }),
+		"--skip-tests":   sign(func(p *argsParser) { p.call.skipTests = true }),
+		"--validate":     sign(func(p *argsParser) { p.call.server = true }),
+		"--strict":       sign(func(p *argsParser) { p.call.strict = true }),
+		"--debug":        sign(func(p *argsParser) { p.call.debug = true }),
 	}
 }
 

@@ -176,6 +176,28 @@ func TestSimulationsAreRefusedWhereTheClusterIsChanged(t *testing.T) {
 	}
 }
 
+func TestLinesThatAreNotShownAreTheSameForApplyAndDiff(t *testing.T) {
+	file := spec.File{HelmArgs: spec.HelmArgs{DiffArgs: []string{"--suppress-output-line-regex", "a.c"}}}
+	for name, text := range map[string]helmText{
+		"apply":                     {heeds: []helmList{listShow, listSync}},
+		"diff":                      {heeds: []helmList{listDiff}},
+		"flags of the command line": {args: "--suppress-output-line-regex=a.c", heeds: []helmList{listSync}},
+	} {
+		call, err := text.parse(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &fleet{spec: &spec.Spec{Files: []spec.File{file}}, releases: make([]spec.Release, 1)}
+		f.releases[0].Options.SuppressLines = []string{"own"}
+		if err := (&session{globals: &Globals{}}).edit(f, request{raw: text}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"own", "a.c"}, f.releases[0].Options.SuppressLines); diff != "" || len(call.changes) > 0 {
+			t.Errorf("%s: %d changes (-want +got):\n%s", name, len(call.changes), diff)
+		}
+	}
+}
+
 // TestTemplateArgsAreTheSameForApplyAndDiff: what diff shows is what apply
 // installs.
 func TestTemplateArgsAreTheSameForApplyAndDiff(t *testing.T) {
@@ -204,7 +226,7 @@ func TestHelmArgsThatAreNone(t *testing.T) {
 	if !call.debug || !call.server {
 		t.Errorf("debug %v, server %v: want both", call.debug, call.server)
 	}
-	for _, args := range []string{"--set", "--timeout soon", "--wait=maybe", "--history-max=x", "--server-side=x", "--dry-run=x", "--devel=x", "--cascade=sideways"} {
+	for _, args := range []string{"--set", "--timeout soon", "--wait=maybe", "--history-max=x", "--server-side=x", "--dry-run=x", "--devel=x", "--cascade=sideways", "--suppress-output-line-regex=("} {
 		if _, err := (helmText{args: args}).parse(spec.File{Path: "f.yaml"}); err == nil || !strings.Contains(err.Error(), "f.yaml: flags of helm: --") {
 			t.Errorf("%s: got %v, want an error that names file and flag", args, err)
 		}

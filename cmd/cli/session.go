@@ -120,6 +120,7 @@ func (s *session) edit(f *fleet, q request) error {
 		for _, change := range f.calls[r.File].changes {
 			change(r)
 		}
+		r.Options.SuppressLines = append(slices.Clip(r.Options.SuppressLines), f.calls[r.File].lines...)
 	}
 	return nil
 }
