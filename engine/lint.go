@@ -54,6 +54,11 @@ func (e *Engine) lint(ctx context.Context, in RenderInput) ([]LintMessage, error
 	if err != nil {
 		return nil, err
 	}
+	if !r.Options.SkipSchemaValidation {
+		if err := checkSchemas(loaded); err != nil {
+			return nil, err
+		}
+	}
 	// Helm's rules read a folder, and a remote chart has none.
 	dir, err := os.MkdirTemp("", "flotilla-lint-")
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"text/template"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
@@ -23,6 +22,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/spec/tmpl"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -185,16 +185,23 @@ func renderChart(ctx context.Context, loaded *chartv2.Chart, values map[string]a
 	if Upgrades(with.in.Have) {
 		options.Revision, options.IsInstall, options.IsUpgrade = with.in.Have.Last().Number+1, false, true
 	}
+	if !r.Options.SkipSchemaValidation {
+		if err := checkSchemas(loaded); err != nil {
+			return nil, err
+		}
+	}
 	top, err := util.ToRenderValuesWithSchemaValidation(loaded, values, options, caps, r.Options.SkipSchemaValidation)
 	if err != nil {
 		return nil, err
 	}
-	engine := helmengine.Engine{EnableDNS: r.Options.EnableDNS}
+	engine := helmengine.Engine{EnableDNS: r.Options.EnableDNS, CustomTemplateFuncs: tmpl.Bounded()}
 	if with.to != nil {
 		// Helm's own lookup makes a client and asks discovery at every call.
-		engine.CustomTemplateFuncs = template.FuncMap{"lookup": with.lookup(ctx)}
+		engine.CustomTemplateFuncs["lookup"] = with.lookup(ctx)
 	}
-	return engine.RenderWithContext(ctx, loaded, top)
+	ctx, cancel := context.WithTimeoutCause(ctx, longestRender, errTooLong)
+	defer cancel()
+	return execute(ctx, func() (map[string]string, error) { return engine.RenderWithContext(ctx, loaded, top) })
 }
 
 // Upgrades reports whether the next operation on a release is an upgrade, by

@@ -20,6 +20,8 @@ const (
 
 // loader is one Load.
 type loader struct {
+	tooDeep bool // files were found to list each other without end
+
 	opts  LoadOptions
 	tmpl  *tmpl.Renderer
 	fetch *source.Fetcher
@@ -145,7 +147,11 @@ type nested struct {
 // visit loads the files of a path and what they nest. It returns the indexes
 // of the files themselves.
 func (l *loader) visit(ctx context.Context, path string, n nested) ([]int, error) {
+	if l.tooDeep {
+		return nil, nil // told already: files that list each other twice double at each level
+	}
 	if n.depth > maxNesting {
+		l.tooDeep = true
 		return nil, fmt.Errorf("%s is nested deeper than %d files: does a file list itself?", path, maxNesting)
 	}
 	files := []string{path}

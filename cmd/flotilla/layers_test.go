@@ -37,7 +37,7 @@ var below = map[string][]string{
 
 	"engine/chart":     {"spec", "spec/source"},
 	"engine/kustomize": {"spec"},
-	"engine":           {"spec", "spec/source", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
+	"engine":           {"spec", "spec/source", "spec/tmpl", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
 
 	"plan/diff": {"spec", "state"},
 	"plan":      {"spec", "state", "hooks", "plan/diff"},

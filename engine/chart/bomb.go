@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"io"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
@@ -16,7 +17,7 @@ import (
 const maxEntries = 20_000
 
 // unpackFiles is Helm's reader of packed charts with a bound on entries, those
-// of packed dependencies included.
+// of packed dependencies included. Links that lead out of the chart are errors.
 func unpackFiles(data []byte) ([]*archive.BufferedFile, error) {
 	if err := checkEntries(data); err != nil {
 		return nil, err
@@ -45,11 +46,28 @@ func checkEntries(data []byte) error {
 	limit := archive.MaxDecompressedChartSize + maxEntries*4*512
 	unpack := tar.NewReader(io.LimitReader(zip, limit))
 	for n := 0; ; n++ {
-		if _, err := unpack.Next(); err != nil {
+		head, err := unpack.Next()
+		if err != nil {
 			return nil
+		}
+		if leadsOut(head) {
+			return fail(ErrInvalid, "the packed chart has a link %s that leads out of it", head.Name)
 		}
 		if n >= maxEntries {
 			return fail(ErrInvalid, "the packed chart has more than %d files and folders", maxEntries)
 		}
+	}
+}
+
+// leadsOut reports whether an entry is a link to a place outside of the chart.
+// Helm takes every link for an empty file.
+func leadsOut(head *tar.Header) bool {
+	switch head.Typeflag {
+	case tar.TypeSymlink:
+		return path.IsAbs(head.Linkname) || !filepath.IsLocal(path.Join(path.Dir(head.Name), head.Linkname))
+	case tar.TypeLink:
+		return !filepath.IsLocal(head.Linkname)
+	default:
+		return false
 	}
 }

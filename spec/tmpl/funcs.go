@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,7 @@ var ErrDisabled = errors.New("this function is disabled")
 // helmfile has its own, and those that read the environment ask opts.
 func (r *Renderer) sprig() template.FuncMap {
 	funcs := sprig.TxtFuncMap()
+	maps.Copy(funcs, Bounded())
 	funcs["sprigGet"] = funcs["get"]
 	if derive, ok := funcs["derivePassword"].(func(uint32, string, string, string, string) string); ok {
 		funcs["derivePassword"] = r.remembering(derive)
@@ -271,10 +273,18 @@ func (r *run) include(name string, data any) (string, error) {
 
 func (r *run) enter(name string) error {
 	if r.depth[name] >= maxDepth {
-		return fmt.Errorf("%s includes itself more than %d times", name, maxDepth)
+		return &recursion{name}
 	}
 	r.depth[name]++
 	return r.ctx.Err()
+}
+
+// recursion is told alone: the library repeats every call that led there.
+type recursion struct{ name string }
+
+// Error names the template that calls itself.
+func (e *recursion) Error() string {
+	return fmt.Sprintf("%s includes itself more than %d times", e.name, maxDepth)
 }
 
 func (r *run) leave(name string) { r.depth[name]-- }

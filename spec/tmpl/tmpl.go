@@ -111,7 +111,7 @@ func (r *Renderer) Render(ctx context.Context, t Template, data any) (*Output, e
 		return nil, err
 	}
 	out := newOutput(run, main)
-	if err := main.Execute(out, data); err != nil {
+	if err := interruptible(ctx, func() error { return main.Execute(out, data) }); err != nil {
 		return nil, run.place(err)
 	}
 	return out, nil
@@ -150,7 +150,7 @@ func (r *Renderer) String(ctx context.Context, t Template, data any) (string, er
 		return "", err
 	}
 	var out limited
-	if err := main.Execute(&out, data); err != nil {
+	if err := interruptible(ctx, func() error { return main.Execute(&out, data) }); err != nil {
 		return "", run.place(err)
 	}
 	return out.String(), nil
@@ -236,7 +236,11 @@ func (r *run) place(err error) error {
 		_, text, _ = strings.Cut(text, ":")
 	}
 	text = strings.TrimSpace(text)
-	if _, after, ok := strings.Cut(text, `" at `); ok && strings.HasPrefix(text, `executing "`) {
+	var endless *recursion
+	if errors.As(err, &endless) {
+		text = endless.Error()
+	}
+	if _, after, ok := strings.Cut(text, `" at `); ok && endless == nil && strings.HasPrefix(text, `executing "`) {
 		text = "at " + after
 	}
 	if index == r.main() {

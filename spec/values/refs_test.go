@@ -157,3 +157,18 @@ func FuzzRefs(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseRef(f *testing.F) {
+	f.Add("echo://a/b?x=y#/c/0")
+	f.Add("file://../x%2f.yaml#//")
+	f.Fuzz(func(t *testing.T, text string) {
+		r := ParseRef(text)
+		v := map[string]any{"a": []any{"x", map[string]any{"b": nil}}}
+		if _, found, err := Descend(v, r.Fragment); found && err != nil {
+			t.Errorf("%q leads to a value and to the error %v", text, err)
+		}
+		if again := ParseRef(text); !cmp.Equal(r, again) {
+			t.Errorf("%q is read as %v and as %v", text, r, again)
+		}
+	})
+}

@@ -99,14 +99,26 @@ func FuzzMerges(f *testing.F) {
 		if errA != nil || errB != nil {
 			return
 		}
-		before := CopyMap(a)
-		for _, merge := range []func(dst, src map[string]any) map[string]any{Override, Sparse, Elements, Fallback} {
+		before, beforeB := CopyMap(a), CopyMap(b)
+		merges := map[string]func(dst, src map[string]any) map[string]any{
+			"override": Override, "helm": Helm, "sparse": Sparse, "elements": Elements, "fallback": Fallback,
+		}
+		for name, merge := range merges {
 			out := merge(a, b)
 			for k := range b {
 				if _, ok := out[k]; !ok {
-					t.Errorf("the key %q is lost", k)
+					t.Errorf("%s loses the key %q", name, k)
 				}
 			}
+			if diff := cmp.Diff(out, merge(out, b)); diff != "" {
+				t.Errorf("%s changes something when it is done twice\n%s", name, diff)
+			}
+			if diff := cmp.Diff(out, merge(CopyMap(a), CopyMap(b))); diff != "" {
+				t.Errorf("%s gives two results\n%s", name, diff)
+			}
+		}
+		if diff := cmp.Diff(beforeB, b); diff != "" {
+			t.Errorf("a merge changed its second argument\n%s", diff)
 		}
 		if diff := cmp.Diff(before, a); diff != "" {
 			t.Errorf("a merge changed its argument\n%s", diff)

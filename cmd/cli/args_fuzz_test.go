@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+)
+
+// FuzzCanonical wants that a command line in its one form stays as it is, so
+// that nothing typed is read in two ways.
+func FuzzCanonical(f *testing.F) {
+	f.Add("-nns\x00apply\x00-qi\x00--selector\x00-x")
+	f.Add("template\x00-n=ns\x00--\x00--help")
+	f.Add("diff\x00--set=a=b\x00word\x00--no-color")
+	var g grammar
+	env := Env{
+		Streams: view.Streams{Out: io.Discard, Err: io.Discard},
+		Now:     time.Now,
+		Lookup:  func(string) (string, bool) { return "", false },
+	}
+	parser, err := newParser(&g, env, func(int) {})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		args := strings.Split(text, "\x00")
+		typed := slices.Clone(args)
+		once := canonical(parser.Model.Node, args)
+		if diff := cmp.Diff(typed, args); diff != "" {
+			t.Errorf("the arguments were changed\n%s", diff)
+		}
+		again := canonical(parser.Model.Node, slices.Clone(once.args))
+		if !slices.Equal(once.args, again.args) {
+			t.Errorf("%q became %q, and that %q", typed, once.args, again.args)
+		}
+	})
+}
