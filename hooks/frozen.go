@@ -32,7 +32,7 @@ const errorMark = "7301958264407713926850"
 // the order of events and hooks. Templates that branch on .Event.Error are
 // rendered both ways; of the error they can print the text, quoted or not, but
 // not look into it. Errors are *Error, all joined.
-func (r *Runner) Freeze(events []spec.HookEvent, rel *spec.Release, hooks []spec.Hook) ([]Frozen, error) {
+func (r *Runner) Freeze(ctx context.Context, events []spec.HookEvent, rel *spec.Release, hooks []spec.Hook) ([]Frozen, error) {
 	var frozen []Frozen
 	var errs []error
 	for _, event := range events {
@@ -42,8 +42,8 @@ func (r *Runner) Freeze(events []spec.HookEvent, rel *spec.Release, hooks []spec
 			}
 			f := Frozen{Event: event, Name: nameOf(hook), Pos: hook.Pos, Dir: r.opts.File.Dir, ShowLogs: hook.ShowLogs}
 			var err error
-			if f.Argv, err = r.render(hook, r.data(event, rel, nil)); err == nil && hearsOfFailures(event) {
-				f.Failed, err = r.render(hook, r.data(event, rel, errors.New(errorMark)))
+			if f.Argv, err = r.render(ctx, hook, r.data(event, rel, nil)); err == nil && hearsOfFailures(event) {
+				f.Failed, err = r.render(ctx, hook, r.data(event, rel, errors.New(errorMark)))
 			}
 			if err != nil {
 				errs = append(errs, &Error{Event: event, Hook: f.Name, Pos: hook.Pos, Err: err})

@@ -3,6 +3,7 @@
 package hooks_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -30,11 +31,11 @@ func TestFrozenHooksStartWhatWasRendered(t *testing.T) {
 			f := newFixture(t, nil)
 			f.script(t, "write.sh", `printf '%s' "$1" > out`)
 			hook := spec.Hook{Events: []spec.HookEvent{tt.event}, Command: "./write.sh", Args: []string{tt.text}}
-			frozen, err := f.Freeze([]spec.HookEvent{spec.EventPreApply, tt.event}, web(), []spec.Hook{hook})
+			frozen, err := f.Freeze(t.Context(), []spec.HookEvent{spec.EventPreApply, tt.event}, web(), []spec.Hook{hook})
 			if err != nil || len(frozen) != 1 {
 				t.Fatalf("froze %v, %v", frozen, err)
 			}
-			later := hooks.New(hooks.Options{Render: func(string, any) (string, error) { return "", errors.New("rendered again") }})
+			later := hooks.New(hooks.Options{Render: func(context.Context, string, any) (string, error) { return "", errors.New("rendered again") }})
 			if err := later.FireFrozen(t.Context(), spec.EventPreApply, frozen, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +55,7 @@ func TestFrozenHooksStartWhatWasRendered(t *testing.T) {
 func TestFreezeTellsAllTemplatesThatFail(t *testing.T) {
 	f := newFixture(t, nil)
 	events := []spec.HookEvent{spec.EventPreSync}
-	_, err := f.Freeze(events, web(), []spec.Hook{
+	_, err := f.Freeze(t.Context(), events, web(), []spec.Hook{
 		{Name: "one", Events: events, Command: "{{.No}}"},
 		{Name: "two", Events: events, Command: "true", Args: []string{"{{.Neither}}"}},
 	})

@@ -26,8 +26,9 @@ type Options struct {
 	Namespace string
 	// Command is .HelmfileCommand of templates: the name of our own command.
 	Command string
-	// Render renders a template with data. Nil takes text as it is.
-	Render func(text string, data any) (string, error)
+	// Render renders a template with data; ctx is that of who fires. Nil takes
+	// text as it is.
+	Render func(ctx context.Context, text string, data any) (string, error)
 	// Output gets the output of hooks that have showlogs, line by line as it
 	// comes. It is called by one goroutine at a time within one Fire; several
 	// Fires may run at once. Nil drops the output.
@@ -84,7 +85,7 @@ func New(opts Options) *Runner {
 		opts.Grace = 10 * time.Second
 	}
 	if opts.Render == nil {
-		opts.Render = func(text string, _ any) (string, error) { return text, nil }
+		opts.Render = func(_ context.Context, text string, _ any) (string, error) { return text, nil }
 	}
 	return &Runner{opts: opts}
 }
@@ -125,7 +126,7 @@ func (r *Runner) run(ctx context.Context, hook spec.Hook, data map[string]any, f
 	if err := r.startable(ctx); err != nil {
 		return err
 	}
-	argv, err := r.render(hook, data)
+	argv, err := r.render(ctx, hook, data)
 	if err != nil {
 		return err
 	}
@@ -143,13 +144,13 @@ func (r *Runner) startable(ctx context.Context) error {
 }
 
 // render gives the program to start and its arguments.
-func (r *Runner) render(hook spec.Hook, data map[string]any) ([]string, error) {
+func (r *Runner) render(ctx context.Context, hook spec.Hook, data map[string]any) ([]string, error) {
 	argv, err := argvOf(hook)
 	if err != nil {
 		return nil, err
 	}
 	for i, text := range argv {
-		if argv[i], err = r.opts.Render(text, data); err != nil {
+		if argv[i], err = r.opts.Render(ctx, text, data); err != nil {
 			return nil, fmt.Errorf("rendering %s: %w", part(i), err)
 		}
 	}

@@ -24,7 +24,7 @@ import (
 )
 
 // render is text/template, strict as state files are.
-func render(text string, data any) (string, error) {
+func render(_ context.Context, text string, data any) (string, error) {
 	t, err := template.New("hook").Option("missingkey=error").Parse(text)
 	if err != nil {
 		return "", err

@@ -28,8 +28,8 @@ func (s *session) lifecycleOf(loaded *spec.Spec, command string) *lifecycle {
 			Namespace: s.globals.Namespace,
 			Command:   command,
 			NoExec:    s.noHooks(),
-			Render: func(text string, data any) (string, error) {
-				return loaded.RenderText(context.Background(), f, text, data)
+			Render: func(ctx context.Context, text string, data any) (string, error) {
+				return loaded.RenderText(ctx, f, text, data)
 			},
 			Output: s.hookLine,
 		}))

@@ -68,7 +68,7 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 		}
 		s.view.Plan(p, look.show)
 		if c.Out != "" {
-			if err := c.save(s, t, f, planned{p, look.compare.NoHooks}); err != nil {
+			if err := c.save(ctx, t, f, planned{p, look.compare.NoHooks}); err != nil {
 				return fmt.Errorf("saving the plan in %s: %w", c.Out, err)
 			}
 		}
@@ -97,7 +97,8 @@ type planned struct {
 
 // save writes the plan into its file. The file is for its owner alone and is
 // there as a whole or not at all.
-func (c *planCmd) save(s *session, t *tools, f *fleet, p planned) error {
+func (c *planCmd) save(ctx context.Context, t *tools, f *fleet, p planned) error {
+	s := t.session
 	from := plan.Origin{
 		Flotilla: s.env.Version.Flotilla, Created: s.env.Now(),
 		Policy: plan.SavedPolicy{ForcePending: c.ForcePending, NoHooks: p.noHooks}, Secrets: s.secrets.met.Known(),
@@ -106,7 +107,7 @@ func (c *planCmd) save(s *session, t *tools, f *fleet, p planned) error {
 	if from.Files, err = sourceFiles(f); err != nil {
 		return err
 	}
-	if from.Hooks, err = s.lifecycleOf(f.spec, "apply").freeze(p.Plan); err != nil {
+	if from.Hooks, err = s.lifecycleOf(f.spec, "apply").freeze(ctx, p.Plan); err != nil {
 		return err
 	}
 	saved, err := p.Save(from)
@@ -194,7 +195,7 @@ func writePrivate(path string, data []byte) error {
 }
 
 // freeze renders the hooks that executing the plan will fire.
-func (l *lifecycle) freeze(p *plan.Plan) ([]plan.StepHooks, error) {
+func (l *lifecycle) freeze(ctx context.Context, p *plan.Plan) ([]plan.StepHooks, error) {
 	if !p.Changed() {
 		return nil, nil
 	}
@@ -204,7 +205,7 @@ func (l *lifecycle) freeze(p *plan.Plan) ([]plan.StepHooks, error) {
 		if len(s.Release.Hooks) == 0 {
 			continue
 		}
-		frozen, err := l.runners[s.Release.File].Freeze(eventsOf(s.Action), &s.Release, s.Release.Hooks)
+		frozen, err := l.runners[s.Release.File].Freeze(ctx, eventsOf(s.Action), &s.Release, s.Release.Hooks)
 		errs = append(errs, err)
 		if len(frozen) > 0 {
 			all = append(all, plan.StepHooks{Release: s.Release.ID, Hooks: frozen})
