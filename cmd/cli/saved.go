@@ -36,7 +36,9 @@ func (c *showCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	s.view.Plan(saved.Plan, c.show(c.format))
+	look := c.show(c.format)
+	look.Saved = saved
+	s.view.Plan(saved.Plan, look)
 	return nil
 }
 
@@ -90,7 +92,9 @@ func (s *session) applySaved(ctx context.Context, c *applyCmd) error {
 	if err != nil {
 		return fmt.Errorf("reading the plan %s: %w", c.Plan, err)
 	}
-	s.view.Plan(p, c.show(c.format))
+	look := c.show(c.format)
+	look.Saved = saved
+	s.view.Plan(p, look)
 	if !p.Changed() {
 		return nil
 	}

@@ -53,6 +53,9 @@ func (n namer) name(id spec.ReleaseID) string {
 
 func (h *human) Plan(p *plan.Plan, opts PlanOptions) {
 	h.names = namerOf(p)
+	if from := opts.Saved; from != nil {
+		h.print(fmt.Sprintf("Planned at %s by flotilla %s.\n", from.Created.Format(time.RFC3339), from.Flotilla))
+	}
 	var b strings.Builder
 	for _, s := range p.Steps {
 		if !s.Action.Writes() {

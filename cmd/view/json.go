@@ -101,8 +101,62 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 	v.write(struct {
 		jsonHeader
 		Mode  plan.Mode  `json:"mode"`
+		Saved *jsonSaved `json:"saved,omitempty"`
 		Steps []jsonStep `json:"steps"`
-	}{v.header("plan"), p.Mode, steps})
+		Edges []jsonEdge `json:"edges,omitempty"`
+	}{v.header("plan"), p.Mode, savedOf(opts.Saved), steps, edgesOf(p.Edges)})
+}
+
+// jsonSaved tells where a saved plan comes from.
+type jsonSaved struct {
+	Flotilla string     `json:"flotilla"`
+	Created  time.Time  `json:"created"`
+	Files    []jsonFile `json:"files"`
+}
+
+type jsonFile struct {
+	Path   string `json:"path"`
+	Digest string `json:"digest"`
+}
+
+func savedOf(s *plan.Saved) *jsonSaved {
+	if s == nil {
+		return nil
+	}
+	j := &jsonSaved{Flotilla: s.Flotilla, Created: s.Created, Files: []jsonFile{}}
+	for _, f := range s.Files {
+		j.Files = append(j.Files, jsonFile(f))
+	}
+	return j
+}
+
+// jsonEdge says that one end starts only when the other has ended well, and why.
+type jsonEdge struct {
+	From   jsonNode      `json:"from"`
+	To     jsonNode      `json:"to"`
+	Reason plan.EdgeKind `json:"reason"`
+}
+
+// jsonNode is a release, or a gate: all releases of a file.
+type jsonNode struct {
+	Release *jsonID `json:"release,omitempty"`
+	Gate    string  `json:"gate,omitempty"`
+}
+
+func edgesOf(edges []plan.Edge) []jsonEdge {
+	var list []jsonEdge
+	for _, e := range edges {
+		list = append(list, jsonEdge{nodeOf(e.From), nodeOf(e.To), e.Kind})
+	}
+	return list
+}
+
+func nodeOf(n plan.Node) jsonNode {
+	if n.Gate != "" {
+		return jsonNode{Gate: n.Gate}
+	}
+	id := idOf(n.Release)
+	return jsonNode{Release: &id}
 }
 
 func changesOf(changes []diff.Change, suppress []string, opts PlanOptions) []jsonChange {

@@ -35,6 +35,8 @@ type PlanOptions struct {
 	Brief          bool     // one line a release, no differences
 	Names          bool     // name the objects only
 	NamesOnInstall bool     // of a release that is not there yet, name the objects only
+
+	Saved *plan.Saved // what the plan was read from; nil: it was made just now
 }
 
 // Streams are where a view prints.
