@@ -101,7 +101,7 @@ func (c *planCmd) save(ctx context.Context, t *tools, f *fleet, p planned) error
 	s := t.session
 	from := plan.Origin{
 		Flotilla: s.env.Version.Flotilla, Created: s.env.Now(),
-		Policy: plan.SavedPolicy{ForcePending: c.ForcePending, NoHooks: p.noHooks}, Secrets: s.secrets.met.Known(),
+		Policy: plan.SavedPolicy{ForcePending: c.ForcePending, NoHooks: p.noHooks},
 	}
 	var err error
 	if from.Files, err = sourceFiles(f); err != nil {
@@ -110,6 +110,7 @@ func (c *planCmd) save(ctx context.Context, t *tools, f *fleet, p planned) error
 	if from.Hooks, err = s.lifecycleOf(f.spec, "apply").freeze(ctx, p.Plan); err != nil {
 		return err
 	}
+	from.Secrets = s.secrets.met.Known() // those of hooks, too
 	saved, err := p.Save(from)
 	if err != nil {
 		return err
