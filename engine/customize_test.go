@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -332,6 +333,47 @@ func TestAScriptAsPostRendererIsThePluginOfItsNameOrItself(t *testing.T) {
 			r.Options.PostRenderer, r.Options.PostRendererArgs = tt.renderer, []string{"x"}
 			if got := string(render(t, offline(t), RenderInput{Release: r}).Stream); !strings.Contains(got, tt.want) {
 				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// What a script starts holds its output open, and outlives the script.
+func TestACancelledPostRendererEndsWithAllThatItStarted(t *testing.T) {
+	script := "#!/bin/sh\ntouch \"$0.up\"\nsleep 600\ncat\n"
+	plugins := writeDir(t, "plugins", map[string]string{
+		"slow/plugin.yaml": "apiVersion: v1\ntype: postrenderer/v1\nname: slow\nversion: 1.0.0\nruntime: subprocess\n" +
+			"runtimeConfig:\n  platformCommand:\n  - command: ${HELM_PLUGIN_DIR}/run.sh\n",
+		"slow/run.sh": script,
+	})
+	t.Setenv("HELM_PLUGINS", plugins)
+	run := filepath.Join(plugins, "slow", "run.sh")
+	if err := os.Chmod(run, 0o755); err != nil { // it is run
+		t.Fatal(err)
+	}
+	for name, command := range map[string]string{"a program": run, "a plugin": "slow"} {
+		t.Run(name, func(t *testing.T) {
+			r := releaseOf(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  k: v\n"}), "one")
+			r.Options.PostRenderer = command
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() {
+				_, err := offline(t).Render(ctx, RenderInput{Release: r, Offline: true})
+				ended <- err
+			}()
+			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+				if os.Remove(run+".up") == nil {
+					break
+				}
+			}
+			stop()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("error is %v", err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("it has not ended")
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/spec/program"
 )
 
 // ErrPostRenderer: the post-renderer could not be run, or what it gave cannot
@@ -139,11 +141,7 @@ func runPostRenderer(ctx context.Context, r spec.Release, in string) (string, er
 	if !isPath || plugin != name {
 		found, err := postrenderer.NewPostRendererPlugin(cli.New(), plugin, args...)
 		if err == nil {
-			out, err := found.Run(bytes.NewBufferString(in))
-			if err != nil {
-				return "", err
-			}
-			return out.String(), nil
+			return runPlugin(ctx, called{found, plugin, args}, in)
 		}
 		noPlugin = err
 	}
@@ -162,13 +160,49 @@ func runPostRenderer(ctx context.Context, r spec.Release, in string) (string, er
 	return runProgram(ctx, cmd, in)
 }
 
+// called is a plugin and what it is started with.
+type called struct {
+	found postrenderer.PostRenderer
+	name  string
+	args  []string
+}
+
+// runPlugin starts a plugin that is a program itself, because Helm does that
+// without a context. One of another kind (WebAssembly) runs inside of this
+// process; nobody waits for it any more when ctx ends.
+func runPlugin(ctx context.Context, p called, in string) (string, error) {
+	own := program.FindPlugin(os.LookupEnv, p.name)
+	if own != nil && own.Runs("postrenderer/v1") {
+		cmd, err := own.Command(ctx, p.args...)
+		if err != nil {
+			return "", err
+		}
+		return runProgram(ctx, cmd, in)
+	}
+	type outcome struct {
+		out *bytes.Buffer
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		out, err := p.found.Run(bytes.NewBufferString(in))
+		done <- outcome{out, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return "", o.err
+		}
+		return o.out.String(), nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
 func runProgram(ctx context.Context, cmd *exec.Cmd, in string) (string, error) {
 	var out, complaints bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &out, &complaints
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
-		}
+	if err := program.Run(ctx, cmd, program.Grace); err != nil {
 		return "", fmt.Errorf("running it: %w: %s", err, lastLines(complaints.String(), 10))
 	}
 	if strings.TrimSpace(out.String()) == "" {

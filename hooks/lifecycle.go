@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/spec/program"
 )
 
 // ErrNoExec: a hook was due although starting programs is switched off.
@@ -206,21 +207,12 @@ func (r *Runner) start(ctx context.Context, p process, failed *Error) error {
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = out, out
-	release := groupProcess(cmd, r.opts.Grace)
-	err := cmd.Run()
-	release()
+	err := program.Run(ctx, cmd, r.opts.Grace)
 	out.flush()
 	failed.Output = out.last()
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped: %w", context.Cause(ctx))
-	}
 	var lookup *exec.Error
-	switch {
-	case errors.Is(err, exec.ErrWaitDelay):
-		return nil // it ended well; a process that it left behind holds the output open
-	case errors.As(err, &lookup):
+	if errors.As(err, &lookup) {
 		return fmt.Errorf("starting %q: %w", filepath.Base(lookup.Name), lookup.Err)
-	default:
-		return err
 	}
+	return err
 }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/flotilla-sh/flotilla/spec/program"
 )
@@ -19,24 +17,21 @@ const testerName = "flotilla-unittest"
 // tester makes the process that runs the unit tests of one chart.
 type tester func(ctx context.Context, args []string) (*exec.Cmd, error)
 
-// findTester prefers the program, which has the version that is pinned here,
-// to the plugin of Helm.
+// findTester prefers the plugin of Helm, whose version the user chose, to the
+// program, which has the version that is pinned here.
 func findTester(lookup func(string) (string, bool)) (tester, error) {
-	path, err := program.Beside(testerName)
-	if err == nil {
-		return func(ctx context.Context, args []string) (*exec.Cmd, error) {
-			return exec.CommandContext(ctx, path, args...), nil
-		}, nil
-	}
 	if plugin := program.FindPlugin(lookup, "unittest"); plugin != nil {
 		return func(ctx context.Context, args []string) (*exec.Cmd, error) { return plugin.Command(ctx, args...) }, nil
 	}
-	return nil, fmt.Errorf("%w, and the Helm plugin unittest is not in %s: build the program with make unittest, or install the plugin with helm plugin install",
-		err, strings.Join(program.PluginFolders(lookup), ", "))
+	path, err := program.Beside(testerName)
+	if err != nil {
+		return nil, fmt.Errorf("%w, and the Helm plugin unittest is not in %s: build the program with make unittest, or install the plugin with helm plugin install",
+			err, strings.Join(program.PluginFolders(lookup), ", "))
+	}
+	return func(ctx context.Context, args []string) (*exec.Cmd, error) {
+		return exec.CommandContext(ctx, path, args...), nil
+	}, nil
 }
-
-// testerGrace is how long interrupted tests may take to end.
-const testerGrace = 5 * time.Second
 
 func (start tester) run(ctx context.Context, args []string, out io.Writer) error {
 	cmd, err := start(ctx, args)
@@ -44,9 +39,7 @@ func (start tester) run(ctx context.Context, args []string, out io.Writer) error
 		return err
 	}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = testerGrace
-	err = cmd.Run()
+	err = program.Run(ctx, cmd, program.Grace)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
 		return fmt.Errorf("they failed (%w)", err)

@@ -21,7 +21,7 @@ const module = "github.com/flotilla-sh/flotilla"
 // point down only; a package that is missing here fails the test.
 var below = map[string][]string{
 	"spec/schema":  {},
-	"spec/tmpl":    {},
+	"spec/tmpl":    {"spec/program"},
 	"spec/values":  {},
 	"spec/source":  {},
 	"spec/secret":  {"spec/program"},
@@ -33,11 +33,11 @@ var below = map[string][]string{
 	"state/cluster":             {"spec", "state"},
 	"state/cluster/clustertest": {},
 
-	"hooks": {"spec", "state"},
+	"hooks": {"spec", "spec/program", "state"},
 
 	"engine/chart":     {"spec", "spec/source"},
 	"engine/kustomize": {"spec"},
-	"engine":           {"spec", "spec/source", "spec/tmpl", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
+	"engine":           {"spec", "spec/program", "spec/source", "spec/tmpl", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
 
 	"plan/diff": {"spec", "state"},
 	"plan":      {"spec", "state", "hooks", "plan/diff"},

@@ -30,6 +30,8 @@ type pluginFile struct {
 	Name            string            `json:"name"`
 	Version         string            `json:"version"`
 	Command         string            `json:"command"`
+	Type            string            `json:"type"`
+	Runtime         string            `json:"runtime"`
 	PlatformCommand []platformCommand `json:"platformCommand"`
 
 	Config struct {
@@ -79,6 +81,12 @@ func FindPlugin(lookup func(string) (string, bool), name string) *Plugin {
 		}
 	}
 	return nil
+}
+
+// Runs reports whether the plugin is a program of a type that Helm 4 knows, such
+// as "postrenderer/v1".
+func (p *Plugin) Runs(kind string) bool {
+	return p.file.Type == kind && p.file.Runtime == "subprocess"
 }
 
 func helmData(lookup func(string) (string, bool)) string {

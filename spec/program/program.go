@@ -1,5 +1,5 @@
-// Package program finds the programs that flotilla starts: its own helpers, and
-// the plugins of Helm that are programs.
+// Package program finds and runs the programs that flotilla starts: its own
+// helpers, and the plugins of Helm that are programs.
 package program
 
 import (

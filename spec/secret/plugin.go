@@ -42,7 +42,7 @@ func (p *Plugin) Decrypt(ctx context.Context, dir, path string) ([]byte, error) 
 	}
 	var out, stderr bounded
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &stderr
-	if err := cmd.Run(); err != nil {
+	if err := program.Run(ctx, cmd, program.Grace); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

@@ -15,6 +15,8 @@ import (
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
+
+	"github.com/flotilla-sh/flotilla/spec/program"
 )
 
 // maxDepth is how deep include may nest, helmfile's number.
@@ -151,7 +153,7 @@ func (r *run) envExec(env map[string]any, command string, args []any, input ...s
 	}
 	var out, stderr limited
 	cmd.Stdout, cmd.Stderr = &out, &stderr
-	if err := cmd.Run(); err != nil {
+	if err := program.Run(r.ctx, cmd, program.Grace); err != nil {
 		return "", fmt.Errorf("running %s: %w: %s", command, err, strings.TrimSpace(stderr.String()))
 	}
 	return out.String(), nil

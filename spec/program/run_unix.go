@@ -1,6 +1,6 @@
 //go:build unix
 
-package hooks
+package program
 
 import (
 	"os/exec"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// groupProcess makes cmd lead a process group of its own, so that the terminal's
+// group makes cmd lead a process group of its own, so that the terminal's
 // interrupt reaches only us, and a cancelled context ends all of the group:
 // SIGTERM, then SIGKILL after grace. What it returns is to be called after the
 // process was waited for.
-func groupProcess(cmd *exec.Cmd, grace time.Duration) (release func()) {
+func group(cmd *exec.Cmd, grace time.Duration) (release func()) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = grace
 	cancelled := false
