@@ -40,7 +40,8 @@ func (s *session) lint(ctx context.Context, t *tools, f *fleet) error {
 				errs = append(errs, fmt.Errorf("linting %s: %s: %s", r.ID, m.Path, m.Text))
 				continue
 			}
-			if err := view.Text(s.env.Streams.Out, fmt.Sprintf("%s: %s: %s: %s\n", r.ID, m.Severity, m.Path, m.Text)); err != nil {
+			line := fmt.Sprintf("%s: %s: %s: %s\n", r.ID, m.Severity, m.Path, m.Text)
+			if err := view.Text(s.env.Streams.Out, s.secrets.met.Redact(line)); err != nil {
 				return err
 			}
 		}

@@ -100,11 +100,20 @@ func (v redactedView) Report(r executor.Report, mode plan.Mode) {
 		r.Results[i].Err = v.error(r.Results[i].Err)
 		r.Results[i].Undo = v.error(r.Results[i].Undo)
 	}
-	r.HookErrs = slices.Clone(r.HookErrs)
-	for i, err := range r.HookErrs {
-		r.HookErrs[i] = v.error(err)
+	r.HookErrs, r.RecordErrs = v.errors(r.HookErrs), v.errors(r.RecordErrs)
+	r.Lost = slices.Clone(r.Lost)
+	for i := range r.Lost {
+		r.Lost[i].Why = v.met.Redact(r.Lost[i].Why)
 	}
 	v.View.Report(r, mode)
+}
+
+func (v redactedView) errors(in []error) []error {
+	out := slices.Clone(in)
+	for i := range out {
+		out[i] = v.error(out[i])
+	}
+	return out
 }
 
 func (v redactedView) error(err error) error {
