@@ -241,6 +241,8 @@ func TestOnto(t *testing.T) {
 	older.History[0].Number = 5
 	anew := at(6, state.StatusDeployed)
 	anew.History[0].Deployed = now
+	helm := at(7, state.StatusFailed)
+	helm.History[0].Writer = "helm"
 	absent := state.Release{ID: id("web"), Phase: state.PhaseAbsent}
 	tests := []struct {
 		name     string
@@ -250,13 +252,15 @@ func TestOnto(t *testing.T) {
 		{"nothing moved", at(6, state.StatusDeployed), at(6, state.StatusDeployed), ""},
 		{"it is still absent", absent, absent, ""},
 		{"another revision", at(6, state.StatusDeployed), at(7, state.StatusDeployed),
-			"it was at revision 6 (deployed, of 2026-01-02T02:04:05Z) and is at revision 7 (deployed, of 2026-01-02T02:04:05Z)"},
-		{"another status", at(6, state.StatusDeployed), at(6, state.StatusFailed), "revision 6 (deployed, of 2026-01-02T02:04:05Z) is failed now"},
-		{"it is gone", at(6, state.StatusDeployed), absent, "revision 6 (deployed, of 2026-01-02T02:04:05Z) is gone"},
-		{"it is new", absent, at(1, state.StatusDeployed), "it was not installed, and revision 1 (deployed, of 2026-01-02T02:04:05Z) is there now"},
+			"it was at revision 6 (deployed at 2026-01-02T02:04:05Z) and is at revision 7 (deployed at 2026-01-02T02:04:05Z)"},
+		{"another program", at(6, state.StatusDeployed), helm,
+			"it was at revision 6 (deployed at 2026-01-02T02:04:05Z) and is at revision 7 (failed by helm at 2026-01-02T02:04:05Z)"},
+		{"another status", at(6, state.StatusDeployed), at(6, state.StatusFailed), "revision 6 (deployed at 2026-01-02T02:04:05Z) is failed now"},
+		{"it is gone", at(6, state.StatusDeployed), absent, "revision 6 (deployed at 2026-01-02T02:04:05Z) is gone"},
+		{"it is new", absent, at(1, state.StatusDeployed), "it was not installed, and revision 1 (deployed at 2026-01-02T02:04:05Z) is there now"},
 		{"the same number, written anew", at(6, state.StatusDeployed), anew,
-			"revision 6 was written anew: it is the one of 2026-01-02T03:04:05Z now, and not the one of 2026-01-02T02:04:05Z"},
-		{"the deployed revision behind a failed one", both, older, "revision 7 (failed, of 2026-01-02T02:04:05Z) is as it was, but the revision that is deployed is not"},
+			"it was at revision 6 (deployed at 2026-01-02T02:04:05Z), and revision 6 (deployed at 2026-01-02T03:04:05Z) was written in its place"},
+		{"the deployed revision behind a failed one", both, older, "revision 7 (failed at 2026-01-02T02:04:05Z) is as it was, but the revision that is deployed is not"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

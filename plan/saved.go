@@ -59,6 +59,7 @@ type BaseRevision struct {
 	Status   state.Status
 	Digest   string // state.Revision.Digest
 	Deployed time.Time
+	Writer   string // state.Revision.Writer
 }
 
 // StepHooks are the lifecycle hooks of one release, rendered.
@@ -109,7 +110,7 @@ func baseOf(have state.Release) (Base, error) {
 		if err != nil {
 			return Base{}, err
 		}
-		b.Revisions = append(b.Revisions, BaseRevision{Number: rev.Number, Status: rev.Status, Digest: digest, Deployed: rev.Deployed.UTC()})
+		b.Revisions = append(b.Revisions, BaseRevision{Number: rev.Number, Status: rev.Status, Digest: digest, Deployed: rev.Deployed.UTC(), Writer: rev.Writer})
 	}
 	return b, nil
 }

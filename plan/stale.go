@@ -76,7 +76,7 @@ func (b Base) moved(now Base) string {
 	case was.Status != is.Status:
 		return fmt.Sprintf("%s is %s now", was, is.Status)
 	case was.Digest != is.Digest:
-		return fmt.Sprintf("revision %d was written anew: it is the one of %s now, and not the one of %s", is.Number, at(is.Deployed), at(was.Deployed))
+		return fmt.Sprintf("it was at %s, and %s was written in its place", was, is)
 	case len(b.Revisions) != len(now.Revisions), len(b.Revisions) > 1 && b.Revisions[1].Digest != now.Revisions[1].Digest:
 		return fmt.Sprintf("%s is as it was, but the revision that is deployed is not", is)
 	default:
@@ -86,7 +86,11 @@ func (b Base) moved(now Base) string {
 
 // String names a revision.
 func (r BaseRevision) String() string {
-	return fmt.Sprintf("revision %d (%s, of %s)", r.Number, r.Status, at(r.Deployed))
+	by := ""
+	if r.Writer != "" {
+		by = " by " + r.Writer
+	}
+	return fmt.Sprintf("revision %d (%s%s at %s)", r.Number, r.Status, by, at(r.Deployed))
 }
 
 func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -51,6 +51,7 @@ type Revision struct {
 	Labels      map[string]string // of the Helm release record, system labels left out
 	Deployed    time.Time         // when this revision was written
 	ApplyMethod string            // "ssa", "csa" or empty for csa
+	Writer      string            // stored only: the program that wrote the record last, such as helm; empty: unknown
 	CRDs        []CRDFile         // wanted only: the chart's crds/ folder
 }
 

@@ -229,6 +229,7 @@ func decodeAll(records []located) ([]state.Release, error) {
 				errs = append(errs, fmt.Errorf("reading the record of %s in %s %s/%s: it is corrupt: %w",
 					r.id, r.kind, r.namespace, r.name, err))
 			}
+			rev.Writer = r.writer
 			revisions[i] = rev
 		}
 		return errors.Join(errs...)

@@ -28,6 +28,7 @@ type record struct {
 	name      string // of the Secret or ConfigMap
 	labels    map[string]string
 	data      []byte
+	writer    string // field manager; empty: unknown
 }
 
 // release is the name of the record's release.
@@ -66,7 +67,7 @@ func (c *Cluster) secretRecords(ctx context.Context, namespace string, opts meta
 	}
 	p := page{next: list.Continue}
 	for _, s := range list.Items {
-		p.records = append(p.records, record{s.Namespace, s.Name, s.Labels, s.Data["release"]})
+		p.records = append(p.records, record{s.Namespace, s.Name, s.Labels, s.Data["release"], writer(s.ManagedFields)})
 	}
 	return p, nil
 }
@@ -78,9 +79,21 @@ func (c *Cluster) configMapRecords(ctx context.Context, namespace string, opts m
 	}
 	p := page{next: list.Continue}
 	for _, m := range list.Items {
-		p.records = append(p.records, record{m.Namespace, m.Name, m.Labels, []byte(m.Data["release"])})
+		p.records = append(p.records, record{m.Namespace, m.Name, m.Labels, []byte(m.Data["release"]), writer(m.ManagedFields)})
 	}
 	return p, nil
+}
+
+// writer is the field manager that wrote an object last. Programs that use
+// client-go are known by their names there.
+func writer(fields []metav1.ManagedFieldsEntry) string {
+	var last metav1.ManagedFieldsEntry
+	for _, f := range fields {
+		if last.Time == nil || f.Time != nil && !f.Time.Before(last.Time) {
+			last = f
+		}
+	}
+	return last.Manager
 }
 
 // records lists all records of a namespace that a selector matches; an empty
