@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"regexp"
@@ -79,7 +80,9 @@ func (c *client) hide(text string) string {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, value := range c.secrets {
+	// A value may be a part of a longer one, of which the rest would stay.
+	values := slices.SortedFunc(slices.Values(c.secrets), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	for _, value := range values {
 		const short = 4 // such a value is also part of many words
 		if len(value) >= short {
 			text = strings.ReplaceAll(text, value, spec.Masked)
