@@ -229,7 +229,9 @@ func (o *operation) uninstall() error {
 	if err != nil {
 		return err
 	}
-	o.records.extra = leftovers(history)
+	if o.records.extra, err = o.leftovers(history); err != nil {
+		return err
+	}
 	options := o.release.Options
 	un := action.NewUninstall(o.config)
 	un.KeepHistory = true

@@ -7,6 +7,7 @@ import (
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	v1 "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -18,33 +19,48 @@ import (
 // revision no longer has only when the next one is deployed; so after a failed
 // upgrade there are objects of the deployed revision, and of failed ones since,
 // that the newest manifest does not name. Uninstalling that alone, as Helm does,
-// would leave them behind.
-func leftovers(history []*v1.Release) string {
+// would leave them behind. Objects of a kind that the cluster no longer knows
+// are gone with it, and would keep Helm from deleting anything.
+func (o *operation) leftovers(history []*v1.Release) (string, error) {
 	if len(history) == 0 || history[len(history)-1].Info.Status == rcommon.StatusDeployed {
-		return ""
+		return "", nil
 	}
 	last, older := history[len(history)-1], history[:len(history)-1]
 	deployed := len(older) - 1
 	for deployed >= 0 && older[deployed].Info.Status != rcommon.StatusDeployed {
 		deployed--
 	}
-	seen := map[state.ObjectID]bool{}
-	take(last.Manifest, seen)
+	all := taker{namespace: o.release.ID.Namespace, scope: o.to.scope, seen: map[state.ObjectID]bool{}}
+	if _, err := all.take(last.Manifest); err != nil {
+		return "", err
+	}
 	var found strings.Builder
 	for i := len(older) - 1; i >= max(deployed, 0); i-- {
 		if deployed < 0 && older[i].Info.Status != rcommon.StatusFailed {
 			break
 		}
-		for _, doc := range take(older[i].Manifest, seen) {
+		docs, err := all.take(older[i].Manifest)
+		if err != nil {
+			return "", err
+		}
+		for _, doc := range docs {
 			found.WriteString("\n---\n" + doc)
 		}
 	}
-	return found.String()
+	return found.String(), nil
+}
+
+// taker goes through manifests, the newest first, whose word on an object
+// counts: it may keep what an older one would not.
+type taker struct {
+	namespace string // of the release: where objects are that name none
+	scope     func(apiVersion, kind string) (meta.RESTScopeName, error)
+	seen      map[state.ObjectID]bool
 }
 
 // take gives the documents of a manifest whose objects were not seen, and marks
-// all as seen. What cannot be read is left out.
-func take(manifest string, seen map[state.ObjectID]bool) []string {
+// all as seen. What cannot be read, or is of no kind that is known, is left out.
+func (t taker) take(manifest string) ([]string, error) {
 	var fresh []string
 	split := releaseutil.SplitManifests(manifest)
 	keys := make([]string, 0, len(split))
@@ -57,11 +73,24 @@ func take(manifest string, seen map[state.ObjectID]bool) []string {
 		if yaml.Unmarshal([]byte(split[key]), &u.Object) != nil || u.GetKind() == "" {
 			continue
 		}
+		scope, err := t.scope(u.GetAPIVersion(), u.GetKind())
+		if isNoMatch(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
 		id := state.ObjectID{Group: u.GroupVersionKind().Group, Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName()}
-		if !seen[id] {
-			seen[id] = true
+		switch {
+		case scope != meta.RESTScopeNameNamespace:
+			id.Namespace = ""
+		case id.Namespace == "":
+			id.Namespace = t.namespace
+		}
+		if !t.seen[id] {
+			t.seen[id] = true
 			fresh = append(fresh, split[key])
 		}
 	}
-	return fresh
+	return fresh, nil
 }

@@ -45,6 +45,54 @@ func TestUninstallingOverAFailedUpgradeRemovesWhatOnlyTheDeployedRevisionHad(t *
 	}
 }
 
+func TestUninstallingOverAFailedUpgradeWhenAKindIsGone(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	group := strings.ReplaceAll(f.namespace, "-", "") + ".example.com"
+	crd := "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: boats." + group + "}\n" +
+		"spec:\n  group: " + group + "\n  scope: Namespaced\n  names: {kind: Boat, plural: boats}\n" +
+		"  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]\n"
+	boat := "{{ if .Values.boat }}apiVersion: " + group + "/v1\nkind: Boat\nmetadata: {name: b}\n{{ end }}"
+	owner := f.release(writeChart(t, map[string]string{"templates/crd.yaml": crd}), "owner")
+	f.mustApply(owner, nil)
+	r := f.release(writeChart(t, map[string]string{"templates/b.yaml": boat, "templates/d.yaml": deployment, "templates/a.yaml": configMap + "  a: b\n"}), "sailor")
+	r.Options.Wait, r.Options.Timeout = true, 2*time.Second
+	f.mustApply(r, map[string]any{"boat": true})
+	if _, err := f.apply(ctx, r, map[string]any{"fail": clustertest.NeverReady}); err == nil {
+		t.Fatal("the upgrade did not fail")
+	}
+	owner.Options.DeleteWait, owner.Options.DeleteTimeout = true, 20*time.Second
+	if err := f.gone(ctx, owner); err != nil {
+		t.Fatal(err)
+	}
+	to, err := f.target(r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to.forget() // as in another run
+	if err := f.gone(ctx, r); err != nil || f.configMap("sailor") != nil {
+		t.Errorf("uninstalling: %v", err)
+	}
+}
+
+// The older document is without the namespace that the newer one names.
+func TestUninstallingKeepsWhatTheNewestRevisionKeeps(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	kept := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: kept\n" +
+		"{{ if .Values.fail }}  namespace: {{ .Release.Namespace }}\n  annotations: {helm.sh/resource-policy: keep}\n{{ end }}"
+	r := f.release(writeChart(t, map[string]string{"templates/k.yaml": kept, "templates/d.yaml": deployment}), "keeper")
+	r.Options.Wait, r.Options.Timeout = true, 2*time.Second
+	f.mustApply(r, nil)
+	if _, err := f.apply(ctx, r, map[string]any{"fail": clustertest.NeverReady}); err == nil {
+		t.Fatal("the upgrade did not fail")
+	}
+	if err := f.gone(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	if f.configMap("kept") == nil {
+		t.Error("what is to be kept is gone")
+	}
+}
+
 func TestErrorsShowNoValueOfASecret(t *testing.T) {
 	f, ctx := online(t), context.Background()
 	for name, secret := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"helm.sh/helm/v4/pkg/chart/common"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
@@ -91,4 +92,24 @@ func (t *target) clientFor(apiVersion, kind string) (client dynamic.Namespaceabl
 		return nil, false, fmt.Errorf("looking up %s: %w", gvk, err)
 	}
 	return t.Dynamic().Resource(mapping.Resource), mapping.Scope.Name() == "namespace", nil
+}
+
+// scope says whether objects of a kind are in a namespace. The error tells of a
+// kind that is not served by isNoMatch: discovery was read anew for it.
+func (t *target) scope(apiVersion, kind string) (meta.RESTScopeName, error) {
+	gvk := schema.FromAPIVersionAndKind(apiVersion, kind)
+	for again := true; ; again = false {
+		mapper, err := t.Getter("").ToRESTMapper()
+		if err != nil {
+			return "", err
+		}
+		mapping, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+		if err == nil {
+			return mapping.Scope.Name(), nil
+		}
+		if !again || !isNoMatch(err) {
+			return "", err
+		}
+		t.forget()
+	}
 }
