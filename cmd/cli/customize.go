@@ -7,6 +7,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/engine/chart"
+	"github.com/flotilla-sh/flotilla/spec"
 )
 
 // customized adds to what is rendered what the state file says of the chart's
@@ -34,18 +35,23 @@ func (t *tools) made(ctx context.Context, f *fleet, charts []*chart.Chart) ([]*c
 		if c == nil || c.Folder == "" {
 			continue
 		}
-		r := f.releases[i]
-		values, err := f.spec.ValuesOf(ctx, r)
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		out[i], errs[i] = t.engine.Chart(ctx, in)
+		out[i], errs[i] = t.chartOf(ctx, f, f.releases[i])
 	}
 	return out, errors.Join(errs...)
+}
+
+// chartOf gives the chart that a release is rendered from.
+func (t *tools) chartOf(ctx context.Context, f *fleet, r spec.Release) (*chart.Chart, error) {
+	values, err := f.spec.ValuesOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if r, err = f.withSets(ctx, r); err != nil {
+		return nil, err
+	}
+	in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
+	if err != nil {
+		return nil, err
+	}
+	return t.engine.Chart(ctx, in)
 }

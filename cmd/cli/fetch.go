@@ -138,12 +138,16 @@ func replace(from, to string) error {
 }
 
 func isFolder(c spec.Chart) bool {
-	dir := c.Ref
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(c.Dir, dir)
-	}
-	info, err := os.Stat(dir)
+	info, err := os.Stat(folderOf(c))
 	return c.Repository == nil && err == nil && info.IsDir()
+}
+
+// folderOf is where a chart is that is a folder.
+func folderOf(c spec.Chart) string {
+	if filepath.IsAbs(c.Ref) {
+		return c.Ref
+	}
+	return filepath.Join(c.Dir, c.Ref)
 }
 
 // fetchName is helmfile's .ChartName: the reference as it is, without the

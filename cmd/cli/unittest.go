@@ -46,6 +46,9 @@ func (c *unittestCmd) Run(ctx context.Context, s *session) error {
 		if len(tested) == 0 {
 			return nil
 		}
+		if s.globals.NoExec {
+			return errNoTester
+		}
 		start, err := findTester(s.env.Lookup)
 		if err != nil {
 			return err
@@ -54,6 +57,9 @@ func (c *unittestCmd) Run(ctx context.Context, s *session) error {
 		return c.test(ctx, unittests{tools: t, fleet: f, start: start, releases: tested})
 	})
 }
+
+// errNoTester is for --no-exec.
+var errNoTester = errors.New("unit tests run in a program of their own, and no programs may be started")
 
 // unittests is what the tests of one run share.
 type unittests struct {
@@ -120,15 +126,15 @@ func (c *unittestCmd) one(ctx context.Context, u unittests, r spec.Release, out 
 }
 
 // chart gives the folder of a chart: its own, where snapshots are kept, or one
-// below dir that a downloaded chart is unpacked into.
+// below dir for a chart that was downloaded or to which the release adds.
 func (u unittests) chart(ctx context.Context, r spec.Release, dir string) (string, error) {
-	if isFolder(r.Chart) {
-		if filepath.IsAbs(r.Chart.Ref) {
-			return r.Chart.Ref, nil
+	if isFolder(r.Chart) && len(r.Customize.Dependencies) == 0 {
+		own := folderOf(r.Chart)
+		if _, err := os.Stat(filepath.Join(own, "Chart.yaml")); err == nil {
+			return own, nil
 		}
-		return filepath.Join(r.Chart.Dir, r.Chart.Ref), nil
 	}
-	got, err := u.tools.charts.Get(ctx, r.Chart)
+	got, err := u.tools.chartOf(ctx, u.fleet, r)
 	if err != nil {
 		return "", err
 	}
@@ -140,6 +146,9 @@ func (u unittests) chart(ctx context.Context, r spec.Release, dir string) (strin
 func (u unittests) values(ctx context.Context, r spec.Release, dir string) (string, error) {
 	values, err := u.fleet.spec.ValuesOf(ctx, r)
 	if err != nil {
+		return "", err
+	}
+	if r, err = u.fleet.withSets(ctx, r); err != nil {
 		return "", err
 	}
 	if values, err = engine.WithSets(values, r.Set); err != nil {
