@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -57,8 +58,9 @@ func (c *fetchCmd) Run(ctx context.Context, s *session) error {
 
 func (c *fetchCmd) unpack(s *session, f *fleet, charts []*chart.Chart) error {
 	folders := map[int]string{}
+	taken := newTargets(f.releases)
 	for i, r := range f.releases {
-		dir, err := c.place(f.spec.Files[r.File], f.declared(r), charts[i])
+		dir, err := c.place(taken, f.spec.Files[r.File], f.declared(r), charts[i])
 		if err != nil {
 			return fmt.Errorf("unpacking the chart of %s: %w", r.ID, err)
 		}
@@ -86,7 +88,7 @@ func (c *fetchCmd) unpack(s *session, f *fleet, charts []*chart.Chart) error {
 // the release's folder one of the chart's name, as helm pull --untar makes it,
 // but a chart that is a folder already is copied without one. What an earlier
 // run put there is replaced.
-func (c *fetchCmd) place(file spec.File, r spec.Release, from *chart.Chart) (string, error) {
+func (c *fetchCmd) place(taken *targets, file spec.File, r spec.Release, from *chart.Chart) (string, error) {
 	local := isFolder(r.Chart)
 	data := newPathData(file, r)
 	data.OutputDir = strings.TrimRight(c.OutputDir, string(filepath.Separator))
@@ -108,10 +110,75 @@ func (c *fetchCmd) place(file spec.File, r spec.Release, from *chart.Chart) (str
 	if !local {
 		target = filepath.Join(dir, filepath.Base(unpacked))
 	}
+	if there, err := taken.take(target, r.ID, from.Digest); err != nil || there {
+		return target, err
+	}
 	if err := replace(unpacked, target); err != nil {
 		return "", err
 	}
 	return target, nil
+}
+
+// targets knows where the charts of a run go, and which folders are charts of
+// the state files.
+type targets struct {
+	sources []string
+	of      map[string]claim
+}
+
+type claim struct {
+	id     spec.ReleaseID
+	digest string
+}
+
+func newTargets(releases []spec.Release) *targets {
+	t := &targets{of: map[string]claim{}}
+	for _, r := range releases {
+		if isFolder(r.Chart) {
+			t.sources = append(t.sources, realPath(folderOf(r.Chart)))
+		}
+	}
+	return t
+}
+
+// take refuses a folder whose replacement would take away a chart that a state
+// file names, or one that this run has put there. Releases of the same chart
+// may share a folder; there says that it is in place already.
+func (t *targets) take(target string, id spec.ReleaseID, digest string) (there bool, err error) {
+	target = realPath(target)
+	for _, source := range t.sources {
+		if within(source, target) {
+			return false, fmt.Errorf("%s is or holds a chart that a state file names: choose another folder", target)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(t.of)) {
+		other := t.of[path]
+		switch {
+		case path == target && other.digest == digest:
+			return true, nil
+		case within(path, target), within(target, path):
+			return false, fmt.Errorf("%s is where the chart of %s goes: tell %s apart in the template of the path", path, other.id, id)
+		}
+	}
+	t.of[target] = claim{id, digest}
+	return false, nil
+}
+
+// within reports whether a path is a folder or inside of it.
+func within(path, folder string) bool {
+	rel, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// realPath follows links in as much of a path as there is.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if parent := filepath.Dir(path); parent != path {
+		return filepath.Join(realPath(parent), filepath.Base(path))
+	}
+	return path
 }
 
 // mkdir makes a folder; whoever uses it finds out if that failed.
