@@ -25,7 +25,7 @@ func Encrypt(data []byte, recipients []string) ([]byte, error) {
 	for _, r := range recipients {
 		parsed, err := age.ParseRecipients(strings.NewReader(r))
 		if err != nil {
-			return nil, fmt.Errorf("%w: recipient %q: expected age1...", ErrKey, r)
+			return nil, fmt.Errorf("%w: recipient %q: expected a public key age1..., as age-keygen prints it", ErrKey, r)
 		}
 		to = append(to, parsed...)
 	}
