@@ -34,8 +34,7 @@ var ErrChart = errors.New("chart cannot be used")
 type RenderInput struct {
 	Release spec.Release
 	Values  map[string]any
-	Have    state.Release     // what is stored: decides whether this renders an install or an upgrade
-	Labels  map[string]string // for the release record, beside those that Options.SyncLabels asks for
+	Have    state.Release // what is stored: decides whether this renders an install or an upgrade
 
 	// Offline renders without a cluster, as helm template does: default
 	// capabilities with Options.KubeVersion and APIVersions, and a lookup that
@@ -96,7 +95,7 @@ func (e *Engine) render(ctx context.Context, in RenderInput) (*state.Revision, e
 	rev := &state.Revision{
 		Chart:  state.Chart{Name: stored.Name, Version: stored.Version, AppVersion: stored.AppVersion, Digest: stored.Digest},
 		Values: values,
-		Labels: recordLabels(in),
+		Labels: recordLabels(in.Release),
 		Notes:  takeNotes(files, loaded.Name()),
 	}
 	for _, crd := range loaded.CRDObjects() {
@@ -153,16 +152,11 @@ func takeNotes(files map[string]string, chartName string) string {
 
 const notesFile = "NOTES.txt"
 
-func recordLabels(in RenderInput) map[string]string {
-	labels := map[string]string{}
-	if in.Release.Options.SyncLabels {
-		maps.Copy(labels, in.Release.Labels)
-	}
-	maps.Copy(labels, in.Labels)
-	if len(labels) == 0 {
+func recordLabels(r spec.Release) map[string]string {
+	if !r.Options.SyncLabels || len(r.Labels) == 0 {
 		return nil
 	}
-	return labels
+	return maps.Clone(r.Labels)
 }
 
 // rendering is what the templates of one chart see of the world.
