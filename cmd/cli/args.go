@@ -36,7 +36,7 @@ func canonical(root *kong.Node, args []string) commandLine {
 	if len(node.Positional) == 0 && !slices.Contains([]string{"apply", "sync", "destroy"}, node.Name) {
 		c.line.extra, words = words, nil
 	}
-	c.line.args = append(append(c.command, flags...), words...)
+	c.line.args = append(c.command, joined(flags, words)...)
 	return c.line
 }
 
@@ -52,9 +52,18 @@ func (c *scanner) withoutCommand(root *kong.Node) commandLine {
 	case len(c.words) == 0 && (slices.Contains(flags, "--version") || slices.Contains(flags, "-v")):
 		c.line.args = []string{"version"}
 	default:
-		c.line.args = append(flags, c.words...)
+		c.line.args = joined(flags, c.words)
 	}
 	return c.line
+}
+
+// joined puts words where no flag is read out of one, as of those that came
+// after --, and where a last flag without its value does not take one for it.
+func joined(flags, words []string) []string {
+	if slices.ContainsFunc(words, func(w string) bool { return len(w) > 1 && w[0] == '-' }) {
+		return slices.Concat(flags, []string{"--"}, words)
+	}
+	return slices.Concat(words, flags)
 }
 
 // flagsBelow gives every flag of the grammar under each of its names. Flags

@@ -47,7 +47,7 @@ func TestCanonical(t *testing.T) {
 		{"words that nobody wants", "list a b", "list"},
 		{"words after two dashes", "list -- -x", "list"},
 		{"words that are dangerous to ignore", "destroy web", "destroy web"},
-		{"a word that is wanted", "create demo --force", "create --force demo"},
+		{"a word that is wanted", "create demo --force", "create demo --force"},
 		{"standard input as the file", "-f - list", "list --file=-"},
 		{"help as a command", "help template", "template --help"},
 		{"the version as a flag", "--version", "version"},
