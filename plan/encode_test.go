@@ -191,19 +191,18 @@ func TestFormatOfSavedPlans(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var walk func(reflect.Type)
 	walk = func(typ reflect.Type) {
-		switch typ.Kind() {
-		case reflect.Pointer, reflect.Slice, reflect.Map:
+		kind := typ.Kind()
+		if kind == reflect.Pointer || kind == reflect.Slice || kind == reflect.Map {
 			walk(typ.Elem())
-		case reflect.Struct:
-			if seen[typ] || typ == reflect.TypeFor[time.Time]() {
-				return
-			}
-			seen[typ] = true
-			for i := range typ.NumField() {
-				f := typ.Field(i)
-				fields = append(fields, fmt.Sprintf("%s.%s %s", typ, f.Name, f.Type))
-				walk(f.Type)
-			}
+		}
+		if kind != reflect.Struct || seen[typ] || typ == reflect.TypeFor[time.Time]() {
+			return
+		}
+		seen[typ] = true
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			fields = append(fields, fmt.Sprintf("%s.%s %s", typ, f.Name, f.Type))
+			walk(f.Type)
 		}
 	}
 	walk(reflect.TypeFor[savedJSON[stepJSON]]())
