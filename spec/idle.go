@@ -19,6 +19,7 @@ func idleKeys() []idleKey {
 	const (
 		noHelm   = "no helm program is started"
 		gone     = "Helm itself no longer has it"
+		server   = "the API server validates what it is sent, as with Helm 4"
 		noDaemon = "waiting goes through the connection that everything shares"
 	)
 	return []idleKey{
@@ -28,11 +29,16 @@ func idleKeys() []idleKey {
 		{"helmDefaults.waitRetries", gone},
 		{"helmDefaults.recreatePods", gone},
 		{"helmDefaults.disableAutoDetectedKubeVersionForDiff", "a diff always sees the cluster that it is for"},
+		{"helmDefaults.disableValidation", server},
+		{"helmDefaults.disableOpenAPIValidation", server},
 		{"helmDefaults.helmStuckGrace", noHelm},
 		{"releases.waitRetries", gone},
 		{"releases.recreatePods", gone},
 		{"releases.adopt", gone + "; takeOwnership adopts objects"},
 		{"releases.disableAutoDetectedKubeVersionForDiff", "a diff always sees the cluster that it is for"},
+		{"releases.disableValidation", server},
+		{"releases.disableValidationOnInstall", server},
+		{"releases.disableOpenAPIValidation", server},
 		{"releases.helmStuckGrace", noHelm},
 		{"releases.kubedogQPS", noDaemon},
 		{"releases.kubedogBurst", noDaemon},
@@ -71,12 +77,16 @@ func (l *loader) warnIdle(f *stateFile, releases []*schema.Release) {
 	given["helmDefaults.waitRetries"] = d.WaitRetries != 0
 	given["helmDefaults.recreatePods"] = d.RecreatePods
 	given["helmDefaults.disableAutoDetectedKubeVersionForDiff"] = d.NoDetectedKubeVersion != nil
+	given["helmDefaults.disableValidation"] = d.DisableValidation != nil
+	given["helmDefaults.disableOpenAPIValidation"] = d.DisableOpenAPIValidation != nil
 	given["helmDefaults.helmStuckGrace"] = d.HelmStuckGrace != 0
 	for _, r := range releases {
 		for key, on := range map[string]bool{
 			"waitRetries": r.WaitRetries != nil, "recreatePods": r.RecreatePods != nil, "adopt": len(r.Adopt) > 0,
 			"disableAutoDetectedKubeVersionForDiff": r.NoDetectedKubeVersion != nil,
-			"helmStuckGrace":                        r.HelmStuckGrace != nil, "kubedogQPS": r.KubedogQPS != nil, "kubedogBurst": r.KubedogBurst != nil,
+			"disableValidation":                     r.DisableValidation != nil, "disableOpenAPIValidation": r.DisableOpenAPIValidation != nil,
+			"disableValidationOnInstall": r.DisableValidationOnInstall != nil,
+			"helmStuckGrace":             r.HelmStuckGrace != nil, "kubedogQPS": r.KubedogQPS != nil, "kubedogBurst": r.KubedogBurst != nil,
 		} {
 			given["releases."+key] = given["releases."+key] || on
 		}

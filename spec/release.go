@@ -163,39 +163,36 @@ const (
 // Options are the ways in which Helm is told to work on one release. Zero
 // value: Helm's own defaults, except where a field says otherwise.
 type Options struct {
-	Wait                       bool
-	WaitForJobs                bool
-	Timeout                    time.Duration // of one operation; zero: 300 s
-	RollbackOnFailure          bool          // atomic
-	CleanupOnFail              bool
-	ForceReplace               bool
-	ForceConflicts             bool
-	ServerSide                 string // "true", "false", "auto" or empty for auto
-	TakeOwnership              bool
-	HistoryMax                 int  // revisions kept; zero: unlimited
-	CreateNamespace            bool // helmfile's default is true, Load applies it
-	SkipCRDs                   bool
-	DisableOpenAPIValidation   bool
-	DisableValidation          bool
-	DisableValidationOnInstall bool
-	SkipSchemaValidation       bool
-	EnableDNS                  bool
-	ReuseValues                bool
-	DisableHooks               bool
-	Description                string
-	Cascade                    string // "background", "foreground", "orphan" or empty for background
-	DeleteWait                 bool
-	DeleteTimeout              time.Duration // zero: 300 s
-	SyncLabels                 bool          // put Release.Labels on the Helm release record
-	APIVersions                []string      // offline rendering
-	KubeVersion                string        // offline rendering
-	PostRenderer               string        // executable or Helm 4 plugin
-	PostRendererArgs           []string
-	UpdateStrategy             string // "reinstallIfForbidden" or empty: never reinstall
-	ContinueOnError            bool   // its failure is told, but fails nothing that does not need it
-	Track                      Track
-	SuppressDiff               bool
-	SuppressLines              []string // regular expressions of diff lines to hide
+	Wait                 bool
+	WaitForJobs          bool
+	Timeout              time.Duration // of one operation; zero: 300 s
+	RollbackOnFailure    bool          // atomic
+	CleanupOnFail        bool
+	ForceReplace         bool
+	ForceConflicts       bool
+	ServerSide           string // "true", "false", "auto" or empty for auto
+	TakeOwnership        bool
+	HistoryMax           int  // revisions kept; zero: unlimited
+	CreateNamespace      bool // helmfile's default is true, Load applies it
+	SkipCRDs             bool
+	SkipSchemaValidation bool
+	EnableDNS            bool
+	ReuseValues          bool
+	DisableHooks         bool
+	Description          string
+	Cascade              string // "background", "foreground", "orphan" or empty for background
+	DeleteWait           bool
+	DeleteTimeout        time.Duration // zero: 300 s
+	SyncLabels           bool          // put Release.Labels on the Helm release record
+	APIVersions          []string      // offline rendering
+	KubeVersion          string        // offline rendering
+	PostRenderer         string        // executable or Helm 4 plugin
+	PostRendererArgs     []string
+	UpdateStrategy       string // "reinstallIfForbidden" or empty: never reinstall
+	ContinueOnError      bool   // its failure is told, but fails nothing that does not need it
+	Track                Track
+	SuppressDiff         bool
+	SuppressLines        []string // regular expressions of diff lines to hide
 }
 
 // Track says which objects a wait looks at and what it shows. The zero value

@@ -253,21 +253,19 @@ func optionFlags() map[string]helmFlag {
 	}
 	all["-a"] = all["--api-versions"]
 	for name, field := range map[string]option{
-		"--wait-for-jobs":              func(r *spec.Release) *bool { return &r.Options.WaitForJobs },
-		"--atomic":                     func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
-		"--rollback-on-failure":        func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
-		"--cleanup-on-fail":            func(r *spec.Release) *bool { return &r.Options.CleanupOnFail },
-		"--create-namespace":           func(r *spec.Release) *bool { return &r.Options.CreateNamespace },
-		"--force":                      func(r *spec.Release) *bool { return &r.Options.ForceReplace },
-		"--force-replace":              func(r *spec.Release) *bool { return &r.Options.ForceReplace },
-		"--force-conflicts":            func(r *spec.Release) *bool { return &r.Options.ForceConflicts },
-		"--reuse-values":               func(r *spec.Release) *bool { return &r.Options.ReuseValues },
-		"--skip-crds":                  func(r *spec.Release) *bool { return &r.Options.SkipCRDs },
-		"--take-ownership":             func(r *spec.Release) *bool { return &r.Options.TakeOwnership },
-		"--disable-openapi-validation": func(r *spec.Release) *bool { return &r.Options.DisableOpenAPIValidation },
-		"--disable-validation":         func(r *spec.Release) *bool { return &r.Options.DisableValidation },
-		"--skip-schema-validation":     func(r *spec.Release) *bool { return &r.Options.SkipSchemaValidation },
-		"--enable-dns":                 func(r *spec.Release) *bool { return &r.Options.EnableDNS },
+		"--wait-for-jobs":          func(r *spec.Release) *bool { return &r.Options.WaitForJobs },
+		"--atomic":                 func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
+		"--rollback-on-failure":    func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
+		"--cleanup-on-fail":        func(r *spec.Release) *bool { return &r.Options.CleanupOnFail },
+		"--create-namespace":       func(r *spec.Release) *bool { return &r.Options.CreateNamespace },
+		"--force":                  func(r *spec.Release) *bool { return &r.Options.ForceReplace },
+		"--force-replace":          func(r *spec.Release) *bool { return &r.Options.ForceReplace },
+		"--force-conflicts":        func(r *spec.Release) *bool { return &r.Options.ForceConflicts },
+		"--reuse-values":           func(r *spec.Release) *bool { return &r.Options.ReuseValues },
+		"--skip-crds":              func(r *spec.Release) *bool { return &r.Options.SkipCRDs },
+		"--take-ownership":         func(r *spec.Release) *bool { return &r.Options.TakeOwnership },
+		"--skip-schema-validation": func(r *spec.Release) *bool { return &r.Options.SkipSchemaValidation },
+		"--enable-dns":             func(r *spec.Release) *bool { return &r.Options.EnableDNS },
 	} {
 		all[name] = yes(field)
 	}
