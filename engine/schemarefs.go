@@ -11,9 +11,10 @@ import (
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 )
 
-// checkSchemas refuses a values.schema.json that refers to something outside
-// of itself. Helm would download it, or read any file of this machine, at each
-// rendering: a chart must mean the same everywhere.
+// checkSchemas refuses a values.schema.json that refers to files of this
+// machine: Helm would read any of them, and errors could show what is in it.
+// References to the web are Helm's to follow, because charts in wide use have
+// them.
 func checkSchemas(c *chartv2.Chart) error {
 	if len(c.Schema) > 0 {
 		var document any
@@ -24,7 +25,7 @@ func checkSchemas(c *chartv2.Chart) error {
 		refs.collect(document, "")
 		for _, ref := range refs.refs {
 			if !refs.inside(ref) {
-				return fmt.Errorf("%w: values.schema.json of %s refers to %s, and schemas are not fetched: put it into the file, or set skipSchemaValidation: true", ErrChart, c.ChartFullPath(), ref)
+				return fmt.Errorf("%w: values.schema.json of %s refers to %s, a file outside of the chart: put it into the schema, or set skipSchemaValidation: true", ErrChart, c.ChartFullPath(), ref)
 			}
 		}
 	}
@@ -69,12 +70,12 @@ func (s *schemaRefs) collect(v any, base string) {
 	}
 }
 
-// inside reports whether a reference needs nothing but the schema, or one of
-// the drafts of JSON Schema, which Helm knows by heart.
+// inside reports whether a reference needs nothing of this machine but the
+// schema: it is a part of it, or a name or an address of the web.
 func (s *schemaRefs) inside(ref string) bool {
 	ref = withoutFragment(ref)
-	_, rest, _ := strings.Cut(ref, "://")
-	return ref == "" || s.ids[ref] || strings.HasPrefix(rest, "json-schema.org/")
+	scheme, _, _ := strings.Cut(ref, ":")
+	return ref == "" || s.ids[ref] || slices.Contains([]string{"http", "https", "urn"}, strings.ToLower(scheme))
 }
 
 func resolveRef(base, ref string) string {
