@@ -77,11 +77,6 @@ func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error 
 	if err != nil {
 		return err
 	}
-	state, err := stateYAML(f, c.raw, f.env.merged())
-	if err != nil {
-		return err
-	}
-	l.spec.Files[file].State = state
 	for i, r := range c.releases {
 		r.Index = len(l.spec.Releases)
 		l.spec.Releases = append(l.spec.Releases, r)

@@ -71,8 +71,7 @@ type File struct {
 	APIVersions  []string
 	KubeVersion  string
 	HelmArgs     HelmArgs
-	State        []byte // the final state as YAML, for "build"
-	FileOrder    bool   // its releases wait for those of Depends
+	FileOrder    bool // its releases wait for those of Depends
 }
 
 // HelmArgs are the flags of Helm that helmDefaults of a file list as text.

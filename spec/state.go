@@ -9,7 +9,7 @@ import (
 )
 
 // StateOf prints the final state of a file, as "build" shows it, with only the
-// given releases. File.State is the same with all of them.
+// given releases.
 func (s *Spec) StateOf(file int, releases []Release) ([]byte, error) {
 	if s.loaded == nil || file < 0 || file >= len(s.loaded.files) {
 		return nil, fmt.Errorf("there is no loaded file %d", file)

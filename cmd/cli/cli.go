@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/alecthomas/kong"
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
 )
@@ -75,12 +74,11 @@ Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode; 3 usage, or n
 func Run(ctx context.Context, args []string, env Env) int {
 	var g grammar
 	exited := -1
-	parser, err := newParser(&g, env, func(code int) { exited = code })
+	parser, typed, err := grammarFor(&g, env, args, func(code int) { exited = code })
 	if err != nil {
 		fmt.Fprintf(env.Streams.Err, "flotilla: building the command line: %v\n", err)
 		return exitFailed
 	}
-	typed := canonical(parser.Model.Node, args)
 	command, err := parser.Parse(typed.args)
 	if exited >= 0 {
 		return exited
@@ -105,17 +103,6 @@ func Run(ctx context.Context, args []string, env Env) int {
 		v.Error(untold)
 	}
 	return exitCode(ctx, err)
-}
-
-func newParser(g *grammar, env Env, exit func(int)) (*kong.Kong, error) {
-	return kong.New(g,
-		kong.Name("flotilla"),
-		kong.Description(description),
-		kong.Writers(env.Streams.Out, env.Streams.Err),
-		kong.Exit(exit),
-		kong.Resolvers(variables{lookup: env.Lookup}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
-	)
 }
 
 func usage(err error) error {

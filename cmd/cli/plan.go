@@ -145,9 +145,13 @@ func (c *planCmd) save(ctx context.Context, t *tools, f *fleet, p planned) error
 func sourceFiles(f *fleet) ([]plan.SourceFile, error) {
 	contents := map[string][]byte{}
 	var paths []string
-	for _, one := range f.spec.Files {
+	for i, one := range f.spec.Files {
 		if one.Path == "-" {
-			contents["-"] = one.State
+			text, err := f.spec.StateOf(i, f.spec.Releases)
+			if err != nil {
+				return nil, err
+			}
+			contents["-"] = text
 		}
 		paths = append(paths, one.Path)
 	}
