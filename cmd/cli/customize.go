@@ -10,9 +10,18 @@ import (
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
-// customized adds to what is rendered what the state file says of the chart's
-// output. The values must be there already: templates of patches see them.
-func (f *fleet) customized(ctx context.Context, in engine.RenderInput) (engine.RenderInput, error) {
+// complete fills in what the state file gives to the rendering of a release:
+// values, sets with their references resolved, and what changes the output of
+// its chart. Patches come last, for their templates see the values.
+func (f *fleet) complete(ctx context.Context, in engine.RenderInput) (engine.RenderInput, error) {
+	values, err := f.spec.ValuesOf(ctx, in.Release)
+	if err != nil {
+		return in, err
+	}
+	in.Values = values
+	if in.Release.Set, err = f.spec.SetOf(ctx, in.Release); err != nil {
+		return in, err
+	}
 	r := in.Release
 	patches, err := f.spec.PatchesOf(ctx, r, in.Values)
 	if err != nil {
@@ -42,14 +51,7 @@ func (t *tools) made(ctx context.Context, f *fleet, charts []*chart.Chart) ([]*c
 
 // chartOf gives the chart that a release is rendered from.
 func (t *tools) chartOf(ctx context.Context, f *fleet, r spec.Release) (*chart.Chart, error) {
-	values, err := f.spec.ValuesOf(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if r, err = f.withSets(ctx, r); err != nil {
-		return nil, err
-	}
-	in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
+	in, err := f.complete(ctx, engine.RenderInput{Release: r})
 	if err != nil {
 		return nil, err
 	}

@@ -53,14 +53,7 @@ func (t *tools) lint(ctx context.Context, f *fleet, r spec.Release) ([]engine.Li
 	if !r.Installed {
 		return nil, nil
 	}
-	values, err := f.spec.ValuesOf(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if r, err = f.withSets(ctx, r); err != nil {
-		return nil, err
-	}
-	in, err := f.customized(ctx, engine.RenderInput{Release: r, Values: values})
+	in, err := f.complete(ctx, engine.RenderInput{Release: r})
 	if err != nil {
 		return nil, err
 	}

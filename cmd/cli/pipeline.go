@@ -90,15 +90,8 @@ func (t *tools) render(ctx context.Context, f *fleet, in engine.RenderInput) (*s
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	values, err := f.spec.ValuesOf(ctx, in.Release)
+	in, err := f.complete(ctx, in)
 	if err != nil {
-		return nil, err
-	}
-	if in.Release, err = f.withSets(ctx, in.Release); err != nil {
-		return nil, err
-	}
-	in.Values = values
-	if in, err = f.customized(ctx, in); err != nil {
 		return nil, err
 	}
 	if in.Offline && in.Release.ID.Namespace == "" {

@@ -60,13 +60,6 @@ func (s *session) clustersOnce() func() *cluster.Clusters {
 	})
 }
 
-// withSets resolves the references in a release's sets.
-func (f *fleet) withSets(ctx context.Context, r spec.Release) (spec.Release, error) {
-	set, err := f.spec.SetOf(ctx, r)
-	r.Set = set
-	return r, err
-}
-
 // redacted is a stream without secrets. Views and loggers write whole lines.
 type redacted struct {
 	to  io.Writer

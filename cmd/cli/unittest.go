@@ -148,10 +148,11 @@ func (u unittests) values(ctx context.Context, r spec.Release, dir string) (stri
 	if err != nil {
 		return "", err
 	}
-	if r, err = u.fleet.withSets(ctx, r); err != nil {
+	set, err := u.fleet.spec.SetOf(ctx, r)
+	if err != nil {
 		return "", err
 	}
-	if values, err = engine.WithSets(values, r.Set); err != nil {
+	if values, err = engine.WithSets(values, set); err != nil {
 		return "", err
 	}
 	text, err := yaml.Marshal(values)
