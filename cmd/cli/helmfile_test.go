@@ -51,6 +51,9 @@ func TestMigrationTablesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+// argsStatus is that of flags of Helm given as text.
+const argsStatus = "flags that are known here; what differs on purpose is told above"
+
 func keyTable() string {
 	var b strings.Builder
 	b.WriteString("| key | status |\n|---|---|\n")
@@ -59,6 +62,8 @@ func keyTable() string {
 		switch {
 		case key.Own:
 			status = "flotilla's own"
+		case strings.HasSuffix(key.Path, "Args") && key.Path != "releases.postRendererArgs" && key.Path != "helmDefaults.postRendererArgs" || key.Path == "helmDefaults.args":
+			status = argsStatus
 		case key.Idle != "":
 			status = "read, named in a warning, no effect: " + key.Idle
 		}
@@ -149,6 +154,9 @@ func status(t *testing.T, node *kong.Node, command, spelling string) string {
 		if idle.name == name {
 			return "taken, named in a warning, no effect: " + idle.reason
 		}
+	}
+	if slices.Contains([]string{"args", "diff-args", "sync-args", "template-args"}, name) {
+		return argsStatus
 	}
 	if f.Hidden {
 		return "taken; what it asks for is always so"
