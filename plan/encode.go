@@ -38,6 +38,9 @@ type stepJSON struct {
 	Before  *revisionJSON
 	After   *revisionJSON
 	Changes []diff.Change
+
+	Drift      []diff.Change
+	Objections []Objection
 }
 
 // releaseJSON has the fields that trimmed keeps.
@@ -155,6 +158,7 @@ func writtenStep(s Step) stepJSON {
 		Release: releaseJSON{r.ID, r.Pos, r.Index, r.Labels, r.Installed, r.Enabled, r.Needs, r.AtomicGroup, r.Options},
 		Action:  s.Action, Reason: s.Reason, Phase: s.Have.Phase,
 		Before: writtenRevision(s.Before), After: writtenRevision(s.After), Changes: s.Changes,
+		Drift: s.Drift, Objections: s.Objections,
 	}
 }
 
@@ -167,6 +171,7 @@ func (s stepJSON) read() Step {
 		},
 		Action: s.Action, Reason: s.Reason, Have: state.Release{ID: r.ID, Phase: s.Phase},
 		Before: s.Before.read(), After: s.After.read(), Changes: s.Changes,
+		Drift: s.Drift, Objections: s.Objections,
 	}
 }
 

@@ -54,6 +54,12 @@ func arbitrary(r *rand.Rand) *Plan {
 	if err != nil {
 		panic(err)
 	}
+	for i := range p.Steps {
+		if o := (state.ObjectID{Kind: "ConfigMap", Name: word(r)}); r.IntN(2) == 0 {
+			p.Steps[i].Drift = []diff.Change{{Object: o, Op: diff.OpChange, Before: word(r), After: word(r)}}
+			p.Steps[i].Objections = []Objection{{Object: o, Kind: ObjectionConflict, Field: word(r), Message: word(r)}}
+		}
+	}
 	return p
 }
 

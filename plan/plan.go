@@ -29,6 +29,13 @@ type Step struct {
 	After   *state.Revision // what will be stored; nil for uninstall and remove
 	Changes []diff.Change
 	Left    state.Trace // of an undo: what the step that it takes back left
+
+	// Drift are the stored objects that are not in the cluster as they were
+	// stored: Before is the stored one, After the live one in the fields that were
+	// declared. Empty at LevelRelease.
+	Drift []diff.Change
+	// Objections speak against applying the step, in order of objects.
+	Objections []Objection
 }
 
 // Action is what a step does to its release.
@@ -58,6 +65,7 @@ type Reason string
 const (
 	ReasonNew          Reason = "not installed"
 	ReasonChanged      Reason = "changed"
+	ReasonDrifted      Reason = "drifted"
 	ReasonUnchanged    Reason = "unchanged"
 	ReasonSync         Reason = "sync applies every release"
 	ReasonFailed       Reason = "the last operation failed"
@@ -85,8 +93,9 @@ const (
 // Policy is what the user decided about a run. The zero value is the safe
 // apply.
 type Policy struct {
-	Mode         Mode // empty: ModeApply
-	ForcePending bool // take over an operation that may still be running
+	Mode         Mode  // empty: ModeApply
+	Against      Level // empty: LevelRelease
+	ForcePending bool  // take over an operation that may still be running
 	Diff         diff.Options
 }
 

@@ -41,7 +41,8 @@ type SourceFile struct {
 // SavedPolicy is what of a Policy a saved plan remembers.
 type SavedPolicy struct {
 	ForcePending bool
-	NoHooks      bool // hooks of charts were not compared
+	NoHooks      bool  // hooks of charts were not compared
+	Against      Level // how closely it looked; empty: LevelRelease
 }
 
 // Base is what the cluster held of a release when a step was decided on.

@@ -26,7 +26,7 @@ import (
 
 // Version is the version of the format that this program writes, and the only
 // one that it reads.
-const Version = 1
+const Version = 2
 
 // The ways in which a file is refused.
 var (

@@ -108,8 +108,8 @@ func TestUnpackRefusesWhatWasNotSaved(t *testing.T) {
 	}{
 		{"nothing", nil, file.ErrNoPlan},
 		{"a state file", []byte("releases:\n- name: web\n"), file.ErrNoPlan},
-		{"a later version", bytes.Replace(data, []byte("plan 1"), []byte("plan 2"), 1), file.ErrVersion},
-		{"only its first line", data[:len("flotilla plan 1\n")], file.ErrDamaged},
+		{"a later version", bytes.Replace(data, []byte("plan 2"), []byte("plan 3"), 1), file.ErrVersion},
+		{"only its first line", data[:len("flotilla plan 2\n")], file.ErrDamaged},
 		{"something at its end", append(slices.Clone(data), 0), file.ErrDamaged},
 	}
 	for _, tt := range tests {
