@@ -68,7 +68,7 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 			errs = append(errs, asErrors(err, entry.Pos, ""))
 			for _, file := range files {
 				if strings.HasSuffix(file, ".hcl") {
-					text, err := readBounded(file)
+					text, err := l.opts.read(file)
 					errs = append(errs, asErrors(err, entry.Pos, ""))
 					inHCL = append(inHCL, hcl.File{Name: file, Text: text})
 					continue
@@ -110,7 +110,7 @@ func (l *loader) stateValuesFile(ctx context.Context, file string, list valuesLi
 
 // read reads a file and renders it when its name says so.
 func (l *loader) read(ctx context.Context, file string, data func() any) ([]byte, schema.Locate, error) {
-	text, err := readBounded(file)
+	text, err := l.opts.read(file)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -78,6 +78,7 @@ func newLoader(opts LoadOptions) *loader {
 			return string(text), err
 		},
 		Secret: l.templateSecret,
+		Read:   opts.ReadFiles.Add,
 	})
 	l.spec = &Spec{Environment: opts.Environment, loaded: &loaded{loader: l}}
 	return l

@@ -64,15 +64,15 @@ func (l *loader) locked(f *stateFile) ([]lockedChart, error) {
 	if path == "" || l.opts.IgnoreLock {
 		return nil, nil
 	}
-	all, err := readLock(path)
+	all, err := readLock(l.opts.read, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return all, err
 }
 
-func readLock(path string) ([]lockedChart, error) {
-	text, err := readBounded(path)
+func readLock(read func(string) ([]byte, error), path string) ([]lockedChart, error) {
+	text, err := read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (s *Spec) LockFiles(all []Resolved, tool string, now time.Time) ([]LockFile
 // stillLocked gives what a lock says of the releases of its file that are not
 // selected: they keep their versions.
 func (s *Spec) stillLocked(file int, selected []Resolved, path string) []Resolved {
-	old, err := readLock(path)
+	old, err := readLock(readBounded, path)
 	if err != nil {
 		return nil // it is made anew
 	}

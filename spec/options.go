@@ -51,6 +51,8 @@ type LoadOptions struct {
 	Secrets     SecretHelper
 	ClusterData func(ctx context.Context, from ClusterObject) (map[string]string, error)
 
+	ReadFiles *ReadFiles // gets to know every local file that is read; nil: nobody asks
+
 	Redactor *Redactor // gets to know every secret that is met; nil: one of its own
 }
 

@@ -80,12 +80,13 @@ func (f *stateFile) undefined(name string) bool {
 
 func (l *loader) readState(f *stateFile) ([]byte, error) {
 	if f.path != "-" {
-		return readBounded(f.path)
+		return l.opts.read(f.path)
 	}
 	text, err := io.ReadAll(io.LimitReader(l.opts.Stdin, schema.MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the state from standard input: %w", err)
 	}
+	l.opts.ReadFiles.Add(f.path, text)
 	return text, nil
 }
 

@@ -79,7 +79,7 @@ func (s *Spec) RenderManifest(ctx context.Context, r Release, dir, file string) 
 	if err != nil {
 		return nil, err
 	}
-	text, err := readBounded(file)
+	text, err := v.loader.opts.read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -366,7 +366,7 @@ func (p *patchReader) beside(e entry, path string) (text []byte, found bool, err
 		if info, err := os.Stat(c); err != nil || info.IsDir() {
 			continue
 		}
-		text, err := readBounded(c)
+		text, err := p.loader.opts.read(c)
 		return text, err == nil, err
 	}
 	return nil, false, nil

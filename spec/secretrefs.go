@@ -61,7 +61,7 @@ func (s *secretStore) fetch(ctx context.Context, dir string, refs []string) []va
 
 // local reads what needs no helper.
 func (s *secretStore) local(ctx context.Context, dir string, ref values.Ref) (f values.Fetched, known bool) {
-	from := values.LocalRefs{Dir: dir, LookupEnv: s.opts.LookupEnv, DecodeYAML: decodeAny}
+	from := values.LocalRefs{Dir: dir, LookupEnv: s.opts.LookupEnv, DecodeYAML: decodeAny, Read: s.opts.ReadFiles.Add}
 	v, known, err := from.Get(ref)
 	if !known && ref.Scheme == "k8s" && s.opts.ClusterData != nil && ref.Query.Get("kubeConfigPath") == "" && !ref.Query.Has("inCluster") {
 		known = true

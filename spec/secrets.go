@@ -55,7 +55,7 @@ func newSecretStore(opts LoadOptions) *secretStore {
 // is decrypted in the folder of the first, as in helmfile.
 func (s *secretStore) decrypt(ctx context.Context, dir, path string) ([]byte, error) {
 	got := s.files.get(ctx, []string{path}, func([]string) []result[[]byte] {
-		text, err := readBounded(path)
+		text, err := s.opts.read(path)
 		if err == nil {
 			text, err = s.plain(ctx, encrypted{dir, path, text})
 		}

@@ -209,6 +209,9 @@ func (r *run) readFile(name string) (string, error) {
 		return "", fmt.Errorf("%s has more than %d bytes", path, maxFile)
 	}
 	text, err := os.ReadFile(path)
+	if err == nil {
+		r.opts.Read(path, text)
+	}
 	return string(text), err
 }
 

@@ -38,6 +38,9 @@ type Options struct {
 	// Secret resolves references (ref+...) in strings, lists and maps for
 	// fetchSecretValue and expandSecretRefs, all of one call at once.
 	Secret func(ctx context.Context, v any) (any, error)
+	// Read is told of every file that was read, by a function or as a partial;
+	// nil: nobody is.
+	Read func(path string, content []byte)
 }
 
 // Renderer renders templates. It is safe for concurrent use and keeps the
@@ -65,6 +68,9 @@ type source struct{ name, text string }
 func New(opts Options) *Renderer {
 	if opts.LookupEnv == nil {
 		opts.LookupEnv = os.LookupEnv
+	}
+	if opts.Read == nil {
+		opts.Read = func(string, []byte) {}
 	}
 	return &Renderer{opts: opts, dirs: map[string]*folder{}}
 }
@@ -182,6 +188,7 @@ func (r *Renderer) folder(dir string) *folder {
 			f.err = fmt.Errorf("reading a partial: %w", err)
 			return f
 		}
+		r.opts.Read(name, text)
 		stub.files = append(stub.files, source{name, string(text)})
 		if _, err := f.base.New(templateName(stub.main())).Parse(string(text)); err != nil {
 			f.err = stub.place(err)

@@ -64,6 +64,7 @@ type LocalRefs struct {
 	Dir        string // relative file paths start here
 	LookupEnv  func(string) (string, bool)
 	DecodeYAML func(text []byte) (any, error)
+	Read       func(path string, content []byte) // is told of every file that was read; nil: nobody
 }
 
 // Get reads a reference before its fragment is followed; known is false for
@@ -137,6 +138,9 @@ func (l LocalRefs) file(r Ref) (any, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if l.Read != nil {
+		l.Read(path, text)
 	}
 	switch encode := r.Query.Get("encode"); {
 	case r.Fragment != "", encode == "", encode == "raw":
