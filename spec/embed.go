@@ -60,7 +60,7 @@ func (s *Spec) embedded(ctx context.Context, r Release) (*schema.Release, error)
 			errs = append(errs, err)
 			continue
 		}
-		entry.Value = content
+		entry.Value = content.values
 	}
 	return &out, errors.Join(errs...)
 }

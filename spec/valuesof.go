@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/flotilla-sh/flotilla/spec/origin"
 	"github.com/flotilla-sh/flotilla/spec/schema"
 	"github.com/flotilla-sh/flotilla/spec/values"
 )
@@ -15,25 +17,44 @@ import (
 // references are resolved. What Release.Set says is not applied. Whole numbers are float64, as Helm reads
 // them. It is safe for concurrent use; each call reads the files anew.
 func (s *Spec) ValuesOf(ctx context.Context, r Release) (map[string]any, error) {
+	read, err := s.readValues(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return mergedValues(read), nil
+}
+
+// layerText is what one layer holds. Places are looked up only when asked for:
+// who renders needs none.
+type layerText struct {
+	values map[string]any
+	places func() *origin.Places
+}
+
+// readValues reads the file layers of a release, one for each of r.Values.
+func (s *Spec) readValues(ctx context.Context, r Release) ([]layerText, error) {
 	v, err := s.valuesReader(r)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{}
-	var errs []error
-	for _, layer := range r.Values {
-		m, err := v.layer(ctx, layer)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out = values.Helm(out, m)
+	read := make([]layerText, len(r.Values))
+	errs := make([]error, len(r.Values))
+	for i, layer := range r.Values {
+		read[i], errs[i] = v.layer(ctx, layer)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("reading the values of release %s: %w", r.ID, err)
 	}
+	return read, nil
+}
+
+func mergedValues(read []layerText) map[string]any {
+	out := map[string]any{}
+	for _, layer := range read {
+		out = values.Helm(out, layer.values)
+	}
 	m, _ := values.AsJSON(out).(map[string]any)
-	return m, nil
+	return m
 }
 
 // valuesReader reads the layers of one release.
@@ -72,7 +93,7 @@ func (s *Spec) valuesReader(r Release) (*valuesReader, error) {
 	return &valuesReader{loader: l, file: f, raw: extra.raw, handler: handler, data: data}, nil
 }
 
-func (v *valuesReader) layer(ctx context.Context, layer ValuesSource) (map[string]any, error) {
+func (v *valuesReader) layer(ctx context.Context, layer ValuesSource) (layerText, error) {
 	ctx = withRefDir(ctx, v.file.dir)
 	pos := schema.Pos{File: layer.Pos.File, Line: layer.Pos.Line, Col: layer.Pos.Col}
 	if layer.Secret {
@@ -82,24 +103,36 @@ func (v *valuesReader) layer(ctx context.Context, layer ValuesSource) (map[strin
 	if layer.Path == "" {
 		m, err := refs.Resolve(ctx, layer.Inline)
 		if err != nil {
-			return nil, mistake(pos, "values", err)
+			return layerText{}, mistake(pos, "values", err)
 		}
 		out, _ := m.(map[string]any)
-		return out, nil
+		return layerText{out, v.inline(pos)}, nil
 	}
 	path, err := refs.Text(ctx, layer.Path)
 	if err != nil {
-		return nil, mistake(pos, "values", err)
+		return layerText{}, mistake(pos, "values", err)
 	}
 	file, err := v.one(ctx, path, place{pos, "values", v.handler})
 	if file == "" || err != nil {
-		return nil, err
+		return layerText{}, err
 	}
 	text, at, err := v.loader.read(ctx, file, v.data)
 	if err != nil {
-		return nil, asErrors(err, pos, "values")
+		return layerText{}, asErrors(err, pos, "values")
 	}
 	return v.decode(ctx, file, text, at)
+}
+
+// inline finds the places of the values that stand in the state file itself.
+func (v *valuesReader) inline(pos schema.Pos) func() *origin.Places {
+	return func() *origin.Places {
+		for _, e := range slices.Concat(v.raw.Values, v.raw.Secrets) {
+			if e.Pos == pos && e.Source != nil {
+				return origin.PlacesOf([]*schema.Node{e.Source.Node}, e.Source.At)
+			}
+		}
+		return nil
+	}
 }
 
 // place is where and how a file is named.
@@ -126,31 +159,32 @@ func (v *valuesReader) one(ctx context.Context, path string, at place) (string, 
 }
 
 // decode merges the documents of a text and resolves its references.
-func (v *valuesReader) decode(ctx context.Context, file string, text []byte, at schema.Locate) (map[string]any, error) {
+func (v *valuesReader) decode(ctx context.Context, file string, text []byte, at schema.Locate) (layerText, error) {
 	pos := schema.Pos{File: file}
 	docs, err := schema.HelmMaps(text, at)
 	if err != nil {
-		return nil, asErrors(err, pos, "")
+		return layerText{}, asErrors(err, pos, "")
 	}
 	m := map[string]any{}
 	for _, doc := range docs {
 		m = values.Helm(m, doc)
 	}
+	places := func() *origin.Places { return origin.PlacesIn(text, at) }
 	if !values.Has(string(text)) {
-		return m, nil
+		return layerText{m, places}, nil
 	}
 	resolved, err := v.loader.refs(v.file.dir).Resolve(ctx, m)
 	if err != nil {
-		return nil, asErrors(err, pos, "")
+		return layerText{}, asErrors(err, pos, "")
 	}
 	m, _ = resolved.(map[string]any)
-	return m, nil
+	return layerText{m, places}, nil
 }
 
 // secret reads an encrypted layer: it is decrypted first, then it is as any
 // other, a template when its name says so. As in helmfile, only the release's
 // own missingFileHandler counts here, not the file's.
-func (v *valuesReader) secret(ctx context.Context, layer ValuesSource, pos schema.Pos) (map[string]any, error) {
+func (v *valuesReader) secret(ctx context.Context, layer ValuesSource, pos schema.Pos) (layerText, error) {
 	store := v.loader.secrets
 	if layer.Path == "" {
 		text, err := schema.Marshal(layer.Inline)
@@ -158,31 +192,33 @@ func (v *valuesReader) secret(ctx context.Context, layer ValuesSource, pos schem
 			text, err = store.decryptInline(ctx, v.file.dir, text)
 		}
 		if err != nil {
-			return nil, mistake(pos, "secrets", fmt.Errorf("decrypting an inline map: %w", err))
+			return layerText{}, mistake(pos, "secrets", fmt.Errorf("decrypting an inline map: %w", err))
 		}
-		return v.decrypted(ctx, pos.File, text, schema.InFile(pos.File))
+		read, err := v.decrypted(ctx, pos.File, text, schema.InFile(pos.File))
+		read.places = v.inline(pos)
+		return read, err
 	}
 	handler, err := values.ParseHandler(v.raw.MissingFile)
 	if err != nil {
-		return nil, mistake(pos, "secrets", err)
+		return layerText{}, mistake(pos, "secrets", err)
 	}
 	file, err := v.one(ctx, layer.Path, place{pos, "secrets", handler})
 	if file == "" || err != nil {
-		return nil, err
+		return layerText{}, err
 	}
 	text, err := store.decrypt(ctx, v.file.dir, file)
 	if err != nil {
-		return nil, mistake(pos, "secrets", fmt.Errorf("decrypting %s: %w", file, err))
+		return layerText{}, mistake(pos, "secrets", fmt.Errorf("decrypting %s: %w", file, err))
 	}
 	text, at, err := v.loader.render(ctx, file, text, v.data)
 	if err != nil {
-		return nil, asErrors(err, pos, "secrets")
+		return layerText{}, asErrors(err, pos, "secrets")
 	}
 	return v.decrypted(ctx, file, text, at)
 }
 
-func (v *valuesReader) decrypted(ctx context.Context, file string, text []byte, at schema.Locate) (map[string]any, error) {
-	m, err := v.decode(ctx, file, text, at)
-	v.loader.secrets.learn(text, m, err)
-	return m, err
+func (v *valuesReader) decrypted(ctx context.Context, file string, text []byte, at schema.Locate) (layerText, error) {
+	read, err := v.decode(ctx, file, text, at)
+	v.loader.secrets.learn(text, read.values, err)
+	return read, err
 }

@@ -26,8 +26,9 @@ var below = map[string][]string{
 	"spec/source":  {},
 	"spec/secret":  {"spec/program"},
 	"spec/hcl":     {"spec/schema"},
+	"spec/origin":  {"spec/schema", "spec/values"},
 	"spec/program": {},
-	"spec":         {"spec/hcl", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
+	"spec":         {"spec/hcl", "spec/origin", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
 
 	"state":                     {"spec"},
 	"state/openapi":             {},
@@ -38,14 +39,14 @@ var below = map[string][]string{
 
 	"engine/chart":     {"spec", "spec/source"},
 	"engine/kustomize": {"spec"},
-	"engine":           {"spec", "spec/program", "spec/source", "spec/tmpl", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
+	"engine":           {"spec", "spec/origin", "spec/program", "spec/source", "spec/tmpl", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
 
 	"plan/diff": {"spec", "state"},
 	"plan":      {"spec", "state", "hooks", "plan/diff"},
 	"plan/file": {"plan"},
 	"executor":  {"spec", "state", "plan", "hooks"},
 
-	"cmd/view":           {"spec", "state", "plan", "plan/diff", "executor", "hooks"},
+	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "executor", "hooks"},
 	"cmd/cli":            {"*"},
 	"cmd/flotilla/early": {},
 	"cmd/flotilla":       {"cmd/cli", "cmd/flotilla/early"},
@@ -78,7 +79,7 @@ var rooms = map[string][]string{
 	"github.com/opencontainers":            {"engine/chart"},
 	"github.com/Masterminds/sprig":         {"spec/tmpl"},
 	"dario.cat/mergo":                      {"spec", "spec/values"},
-	"gopkg.in/yaml.v3":                     {"engine/kustomize", "spec", "spec/schema", "spec/tmpl", "spec/values"},
+	"gopkg.in/yaml.v3":                     {"engine/kustomize", "spec", "spec/origin", "spec/schema", "spec/tmpl", "spec/values"},
 	"sigs.k8s.io/yaml":                     {"spec", "spec/program", "spec/schema", "spec/secret", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "engine/kustomize", "plan", "plan/diff", "cmd/cli"},
 	"github.com/sergi/go-diff":             {"plan/diff"},
 	"github.com/google/cel-go":             {"plan/policy"},

@@ -16,7 +16,7 @@ import (
 // them in order. Source: LoadValues in helm.sh/helm/v4/pkg/chart/v2/loader and
 // sigs.k8s.io/yaml, which it calls.
 func HelmMaps(text []byte, at Locate) ([]map[string]any, error) {
-	docs, err := Parse(text, at)
+	docs, err := HelmNodes(text, at)
 	if err != nil {
 		return nil, err
 	}
@@ -30,11 +30,20 @@ func HelmMaps(text []byte, at Locate) ([]map[string]any, error) {
 			bad(doc, fmt.Errorf("expected a map of values, found %s", Kind(doc)))
 			continue
 		}
-		speakOld(doc)
 		m, _ := Value(doc, bad).(map[string]any)
 		out = append(out, m)
 	}
 	return out, errors.Join(errs...)
+}
+
+// HelmNodes gives the documents that HelmMaps reads as nodes, with the same
+// keys.
+func HelmNodes(text []byte, at Locate) ([]*Node, error) {
+	docs, err := Parse(text, at)
+	for _, doc := range docs {
+		speakOld(doc)
+	}
+	return docs, err
 }
 
 // speakOld gives the words of YAML 1.1 the meaning that they have for Helm,

@@ -21,6 +21,14 @@ func (t Text) MarshalYAML() (any, error) { return t.Value, nil }
 type Entry struct {
 	Pos   Pos
 	Value any
+	// Source is where inline values were read from; nil for other entries.
+	Source *Source
+}
+
+// Source is a node of a text, kept to look up places in it later.
+type Source struct {
+	Node *Node
+	At   Locate
 }
 
 // MarshalYAML prints the value alone.
@@ -48,7 +56,7 @@ func (e *Entry) read(d *decoder, n *yaml.Node, field string) {
 	n = Resolve(n)
 	switch {
 	case n.Kind == yaml.MappingNode:
-		e.Value = d.plain(n)
+		e.Value, e.Source = d.plain(n), &Source{n, d.at}
 	case n.Kind == yaml.ScalarNode && !IsNull(n):
 		e.Value = n.Value
 	default:
