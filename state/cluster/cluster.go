@@ -30,6 +30,7 @@ type Cluster struct {
 	context   string
 	namespace string
 	server    *url.URL
+	authority string // authorityOf
 	raw       api.Config
 	config    *rest.Config // for others: the transport is final, nothing to authenticate is left in it
 
@@ -51,11 +52,15 @@ func connect(kc *kubeconfig, opts Options, name, namespace string) (*Cluster, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: context %q: %w", ErrKubeconfig, name, err)
 	}
+	authority, err := authorityOf(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: context %q: %w", ErrKubeconfig, name, err)
+	}
 	shared, server, err := share(cfg, opts, name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: context %q: %w", ErrKubeconfig, name, err)
 	}
-	c := &Cluster{context: name, namespace: namespace, server: server, raw: kc.raw, config: shared}
+	c := &Cluster{context: name, namespace: namespace, server: server, authority: authority, raw: kc.raw, config: shared}
 	if err := c.buildClients(); err != nil {
 		return nil, fmt.Errorf("building clients of context %q: %w", name, err)
 	}
