@@ -28,6 +28,8 @@ type savedJSON[S any] struct {
 	Bases    []Base
 	Hooks    []StepHooks
 	Secrets  []string
+	Made     Made
+	Clusters []state.ClusterID
 }
 
 type stepJSON struct {
@@ -104,6 +106,7 @@ func Encode(s *Saved) ([]byte, error) {
 	j := savedJSON[json.RawMessage]{
 		Flotilla: s.Flotilla, Created: s.Created, Files: s.Files, Policy: s.Policy,
 		Mode: s.Plan.Mode, Edges: s.Plan.Edges, Bases: s.Bases, Hooks: s.Hooks, Secrets: s.Secrets,
+		Made: s.Made, Clusters: s.Clusters,
 	}
 	for _, step := range s.Plan.Steps {
 		one, err := encodeStep(step)
@@ -114,6 +117,9 @@ func Encode(s *Saved) ([]byte, error) {
 	}
 	data, err := json.Marshal(j)
 	if err != nil {
+		return nil, fmt.Errorf("encoding the plan: %w", err)
+	}
+	if err := bounded(data); err != nil {
 		return nil, fmt.Errorf("encoding the plan: %w", err)
 	}
 	return data, nil
@@ -131,8 +137,13 @@ func encodeStep(s Step) (json.RawMessage, error) {
 }
 
 // Decode reads what Encode wrote. Whole numbers among the values become int64,
-// or uint64 where they are too large for that.
+// or uint64 where they are too large for that. A text that no plan gives, such
+// as one without end or with edges that form a cycle, is refused before it costs
+// much memory.
 func Decode(data []byte) (*Saved, error) {
+	if err := bounded(data); err != nil {
+		return nil, fmt.Errorf("decoding the plan: %w", err)
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	var j savedJSON[stepJSON]
@@ -145,9 +156,13 @@ func Decode(data []byte) (*Saved, error) {
 	s := &Saved{
 		Flotilla: j.Flotilla, Created: j.Created, Files: j.Files, Policy: j.Policy,
 		Plan: &Plan{Mode: j.Mode, Edges: j.Edges}, Bases: j.Bases, Hooks: j.Hooks, Secrets: j.Secrets,
+		Made: j.Made, Clusters: j.Clusters,
 	}
 	for _, step := range j.Steps {
 		s.Plan.Steps = append(s.Plan.Steps, step.read())
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("decoding the plan: %w", err)
 	}
 	return s, nil
 }

@@ -95,8 +95,10 @@ func saved(t *testing.T, p *Plan) *Saved {
 	t.Helper()
 	s, err := p.Save(Origin{
 		Flotilla: "v1", Created: now, Files: []SourceFile{{"helmfile.yaml", "sha256:1"}}, Policy: SavedPolicy{ForcePending: true},
-		Hooks:   []StepHooks{{Release: id("r0"), Hooks: []hooks.Frozen{{Event: spec.EventPreSync, Argv: []string{"echo", "<"}}}}},
-		Secrets: []string{"swordfish"},
+		Hooks:    []StepHooks{{Release: id("r0"), Hooks: []hooks.Frozen{{Event: spec.EventPreSync, Argv: []string{"echo", "<"}}}}},
+		Secrets:  []string{"swordfish"},
+		Made:     Made{Dir: "/work", File: "/work/helmfile.yaml", Flags: []Flag{{"environment", []string{"prod"}}, {"set", []string{"a=b", "c=\"d,e"}}}},
+		Clusters: []state.ClusterID{{Context: "c", UID: "1", Server: "https://c", CA: "sha256:1", Records: "secrets"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -30,12 +30,30 @@ type Saved struct {
 	Hooks []StepHooks // lifecycle hooks, of releases that have any
 	// Secrets are texts that may not be printed, of values from secret stores.
 	Secrets []string
+	Made    Made
+	// Clusters are those of the releases that the plan writes to, by context.
+	Clusters []state.ClusterID
 }
 
 // SourceFile is a file that a plan was made of.
 type SourceFile struct {
 	Path   string
 	Digest string // sha256:...
+}
+
+// Made is how a plan was asked for, to ask for it once more. Flags may hold
+// secrets: they are for no eyes.
+type Made struct {
+	Dir   string // absolute: where relative paths among the flags start
+	File  string // the first state file; "-" for standard input
+	Flags []Flag // those that say what is wanted and are not at their default, by name
+}
+
+// Flag is a flag of the command line with its values: more than one where it
+// was repeated.
+type Flag struct {
+	Name   string
+	Values []string
 }
 
 // SavedPolicy is what of a Policy a saved plan remembers.
@@ -77,6 +95,8 @@ type Origin struct {
 	Policy   SavedPolicy
 	Hooks    []StepHooks
 	Secrets  []string
+	Made     Made
+	Clusters []state.ClusterID
 }
 
 // Save makes a plan that can be encoded. It fails where the digest of a stored
@@ -90,6 +110,7 @@ func (p *Plan) Save(from Origin) (*Saved, error) {
 	s.Files = append(s.Files, from.Files...)
 	s.Hooks = append(s.Hooks, from.Hooks...)
 	s.Secrets = append(s.Secrets, from.Secrets...)
+	s.Made, s.Clusters = from.Made, append(s.Clusters, from.Clusters...)
 	for _, step := range p.Steps {
 		s.Plan.Steps = append(s.Plan.Steps, trimmed(step))
 		if !step.Action.Writes() {
