@@ -23,7 +23,7 @@ var below = map[string][]string{
 	"spec/schema":  {},
 	"spec/tmpl":    {"spec/program"},
 	"spec/values":  {},
-	"spec/source":  {},
+	"spec/source":  {"spec/program"},
 	"spec/secret":  {"spec/program"},
 	"spec/hcl":     {"spec/schema"},
 	"spec/origin":  {"spec/schema", "spec/values"},
@@ -58,7 +58,7 @@ var below = map[string][]string{
 var rooms = map[string][]string{
 	"helm.sh/helm/v4": {"engine", "engine/chart"},
 
-	"github.com/hashicorp/go-getter":    {"spec/source"},
+	"github.com/hashicorp/go-getter/v2": {"spec/source"},
 	"github.com/hashicorp/hcl/v2":       {"spec/hcl"},
 	"github.com/hashicorp/go-cty-funcs": {"spec/hcl"},
 	"github.com/zclconf/go-cty":         {"spec/hcl"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	getter "github.com/hashicorp/go-getter"
+	getter "github.com/hashicorp/go-getter/v2"
 )
 
 // The bounds of one download.
@@ -29,17 +29,24 @@ func download(ctx context.Context, a *address, dst string) error {
 	if a.getter == "" {
 		return downloadFile(ctx, a, dst)
 	}
+	switch a.getter {
+	case "git", "http", "https":
+	case "s3", "gcs":
+		return downloadObjects(ctx, a, dst)
+	default:
+		return fmt.Errorf("the getter %q is unknown, expected git, http, https, s3 or gcs", a.getter)
+	}
 	client := &getter.Client{
-		Ctx:             ctx,
-		Src:             a.getter + "::" + a.url.String(),
-		Dst:             dst,
-		Pwd:             filepath.Dir(dst),
-		Mode:            getter.ClientModeDir,
 		Getters:         getters(),
 		Decompressors:   getter.LimitedDecompressors(maxFiles, maxUnpacked),
 		DisableSymlinks: true,
 	}
-	err := client.Get()
+	_, err := client.Get(ctx, &getter.Request{
+		Src:     a.getter + "::" + a.url.String(),
+		Dst:     dst,
+		Pwd:     filepath.Dir(dst),
+		GetMode: getter.ModeDir,
+	})
 	if err != nil && a.getter == "git" && lacksRef(err.Error()) {
 		return fmt.Errorf("%w: %w", ErrNoRef, err)
 	}
@@ -56,14 +63,10 @@ func lacksRef(complaint string) bool {
 
 // getters are the ways of go-getter that are allowed: local files are not, so
 // that a URL cannot be used to leave a repository.
-func getters() map[string]getter.Getter {
-	web := &getter.HttpGetter{Netrc: true, XTerraformGetDisabled: true, MaxBytes: maxUnpacked}
-	return map[string]getter.Getter{
-		"git":   &getter.GitGetter{Timeout: maxTime},
-		"http":  web,
-		"https": web,
-		"s3":    &getter.S3Getter{Timeout: maxTime},
-		"gcs":   &getter.GCSGetter{Timeout: maxTime, FileSizeLimit: maxFileBytes},
+func getters() []getter.Getter {
+	return []getter.Getter{
+		&getter.GitGetter{Timeout: maxTime},
+		&getter.HttpGetter{Netrc: true, XTerraformGetDisabled: true, MaxBytes: maxUnpacked},
 	}
 }
 
