@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/flotilla-sh/flotilla/state/cluster"
+)
+
+// bench is one run of all measurements.
+type bench struct {
+	options
+	dir     string
+	tools   []tool
+	cluster *cluster.Cluster
+	proxy   *proxy
+	through string // kubeconfig of the proxy
+	marks   int
+}
+
+func newBench(o options, dir string) (*bench, error) {
+	var err error
+	if o.kubeconfig, err = filepath.Abs(o.kubeconfig); err != nil {
+		return nil, err
+	}
+	b := &bench{options: o, dir: dir, through: filepath.Join(dir, "proxy.kubeconfig")}
+	if b.tools, err = o.tools(); err != nil {
+		return nil, err
+	}
+	clusters := cluster.New(cluster.Options{Kubeconfig: o.kubeconfig})
+	if b.cluster, err = clusters.Get(""); err != nil {
+		return nil, err
+	}
+	config, err := b.cluster.Getter("").ToRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	b.proxy, err = newProxy(config.Host, config.Transport, b.through)
+	return b, err
+}
+
+// all measures every work with every set. A first apply has a set of its own
+// kind, because it is given in objects.
+func (b *bench) all(ctx context.Context) ([]result, error) {
+	var results []result
+	for _, size := range b.sizes {
+		for _, kind := range b.sets {
+			s, err := newSet(b.dir, kind, size)
+			if err != nil {
+				return nil, err
+			}
+			found, err := b.deployed(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			results = append(results, found...)
+		}
+		if !slices.Contains(b.works, workInstall) {
+			continue
+		}
+		s, err := newSet(b.dir, setFive, size)
+		if err != nil {
+			return nil, err
+		}
+		found, err := b.compare(ctx, workInstall, s, func(run string) (place, func() error, error) { return b.empty(ctx, s, run) })
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, found...)
+	}
+	return results, nil
+}
+
+// deployed measures the works on releases that are there already.
+func (b *bench) deployed(ctx context.Context, s set) ([]result, error) {
+	at, remove, err := b.empty(ctx, s, "deployed")
+	if err != nil {
+		return nil, err
+	}
+	at.kubeconfig = b.kubeconfig
+	b.progress("%s: installing", s)
+	if _, err := b.measure(ctx, b.tool("flotilla"), workInstall, at); err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, work := range []string{workDiff, workChange} {
+		if !slices.Contains(b.works, work) {
+			continue
+		}
+		found, err := b.compare(ctx, work, s, func(string) (place, func() error, error) { return at, nothing, b.change(work, at) })
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, found...)
+	}
+	return results, remove()
+}
+
+func nothing() error { return nil }
+
+// change gives the first release of a set another value.
+func (b *bench) change(work string, at place) error {
+	if work != workChange {
+		return nil
+	}
+	b.marks++
+	return at.write(at.namespace, fmt.Sprintf("change %d", b.marks))
+}
+
+// compare runs the tools in turn, so that what else the machine does meets all
+// of them alike, and then each once more through the proxy.
+func (b *bench) compare(ctx context.Context, work string, s set, ready func(run string) (place, func() error, error)) ([]result, error) {
+	samples := map[string][]sample{}
+	counted := map[string]traffic{}
+	for round := range b.rounds + 1 {
+		for _, t := range b.tools {
+			if t.commands(work, place{}) == nil || !b.takesPart(t, s, round) {
+				continue
+			}
+			b.progress("%s %s: %s, round %d of %d", work, s, t.name, round+1, b.rounds+1)
+			at, done, err := ready(fmt.Sprintf("%s-%d", t.name, round))
+			if err != nil {
+				return nil, err
+			}
+			at.kubeconfig = b.kubeconfig
+			if round == b.rounds {
+				at.kubeconfig = b.through
+				b.proxy.take()
+			}
+			took, err := b.measure(ctx, t, work, at)
+			if err != nil {
+				return nil, err
+			}
+			if round == b.rounds {
+				counted[t.name] = b.proxy.take()
+			} else {
+				samples[t.name] = append(samples[t.name], took)
+			}
+			if err := done(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	objects, err := s.objects()
+	if err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, t := range b.tools {
+		if all := samples[t.name]; len(all) > 0 {
+			results = append(results, result{
+				Work: work, Set: s.kind, Size: s.size, Objects: objects, Tool: t.name, Rounds: len(all),
+				sample: median(all), traffic: counted[t.name],
+			})
+		}
+	}
+	return results, nil
+}
+
+// takesPart says whether a tool runs in a round; the last one counts requests.
+func (b *bench) takesPart(t tool, s set, round int) bool {
+	if !t.other {
+		return true
+	}
+	return s.size <= b.otherUpTo && (round < b.otherRounds || round == b.rounds)
+}
+
+func (b *bench) tool(name string) tool {
+	return b.tools[slices.IndexFunc(b.tools, func(t tool) bool { return t.name == name })]
+}
+
+// measure runs a tool with caches of the run, which the first one fills.
+func (b *bench) measure(ctx context.Context, t tool, work string, at place) (sample, error) {
+	env := append(os.Environ(), "KUBECONFIG="+at.kubeconfig, "XDG_CACHE_HOME="+filepath.Join(b.dir, "cache"))
+	return measure(ctx, at.dir, env, t.commands(work, at))
+}
+
+// empty makes a namespace for one run, and state files that use it.
+func (b *bench) empty(ctx context.Context, s set, run string) (place, func() error, error) {
+	name := strings.Join([]string{"bench", s.String(), run}, "-")
+	at := place{set: s, namespace: name}
+	_, err := b.cluster.Kubernetes().CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		return at, nil, err
+	}
+	return at, func() error { return b.remove(ctx, name) }, s.write(name, "0")
+}
+
+// remove waits until the namespace is gone: its end is work for the cluster,
+// which the next run would pay.
+func (b *bench) remove(ctx context.Context, name string) error {
+	namespaces := b.cluster.Kubernetes().CoreV1().Namespaces()
+	changes, err := namespaces.Watch(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
+	if err != nil {
+		return err
+	}
+	defer changes.Stop()
+	if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	for change := range changes.ResultChan() {
+		if change.Type == watch.Deleted {
+			return nil
+		}
+	}
+	return fmt.Errorf("waiting for namespace %s to go: the watch ended", name)
+}
+
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+}
