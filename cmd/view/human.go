@@ -3,14 +3,11 @@ package view
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/flotilla-sh/flotilla/plan"
-	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -74,9 +71,7 @@ func (h *human) step(b *strings.Builder, s plan.Step, opts PlanOptions) {
 		return
 	}
 	if !s.Release.Options.SuppressDiff {
-		for _, c := range visible(s, opts.Suppress) {
-			h.change(b, c, s, opts)
-		}
+		h.changes(b, s.Changes, s, opts)
 	}
 	b.WriteString("\n")
 }
@@ -105,96 +100,6 @@ func headline(s plan.Step) string {
 }
 
 func chartOf(r *state.Revision) string { return r.Chart.Name + "-" + r.Chart.Version }
-
-// visible leaves out the kinds and lines that the user does not want to see. A
-// change of which every differing line is suppressed is not shown.
-func visible(s plan.Step, kinds []string) []diff.Change {
-	return slices.DeleteFunc(slices.Clone(s.Changes), func(c diff.Change) bool {
-		return slices.Contains(kinds, c.Object.Kind)
-	})
-}
-
-func (h *human) change(b *strings.Builder, c diff.Change, s plan.Step, opts PlanOptions) {
-	lines := withoutSuppressed(c.Unified(opts.Context), s.Release.Options.SuppressLines)
-	if len(lines) == 0 {
-		return
-	}
-	sign, st := opSymbol(c.Op)
-	title := c.Object.String()
-	if c.Hook {
-		title += " (hook)"
-	}
-	fmt.Fprintf(b, "    %s %s\n", h.paint(st, sign), title)
-	if opts.Names || c.Op == diff.OpRemove && !c.Hook || opts.NamesOnInstall && s.Action == plan.ActionInstall {
-		return // what is removed is named; its content is in the cluster
-	}
-	for _, l := range lines {
-		h.line(b, l)
-	}
-}
-
-func (h *human) line(b *strings.Builder, l diff.Line) {
-	const pad = "      "
-	switch l.Kind {
-	case diff.LineAdd:
-		fmt.Fprintf(b, "%s%s\n", pad, h.paint(green, "+ "+l.Text))
-	case diff.LineRemove:
-		fmt.Fprintf(b, "%s%s\n", pad, h.paint(red, "- "+l.Text))
-	case diff.LineGap:
-		fmt.Fprintf(b, "%s%s\n", pad, h.paint(dim, "..."))
-	case diff.LineSame:
-		fmt.Fprintf(b, "%s  %s\n", pad, l.Text)
-	}
-}
-
-// compiled leaves out what is no regular expression; spec.Load refuses it.
-func compiled(patterns []string) []*regexp.Regexp {
-	var expressions []*regexp.Regexp
-	for _, p := range patterns {
-		if re, err := regexp.Compile(p); err == nil {
-			expressions = append(expressions, re)
-		}
-	}
-	return expressions
-}
-
-// hidden drops the lines of a text that match, for formats that show whole texts.
-func hidden(text string, patterns []string) string {
-	if len(patterns) == 0 {
-		return text
-	}
-	expressions := compiled(patterns)
-	var kept strings.Builder
-	for line := range strings.Lines(text) {
-		bare := strings.TrimSuffix(line, "\n")
-		if !slices.ContainsFunc(expressions, func(re *regexp.Regexp) bool { return re.MatchString(bare) }) {
-			kept.WriteString(line)
-		}
-	}
-	return kept.String()
-}
-
-// withoutSuppressed drops differing lines that match; if no difference is left
-// nothing is.
-func withoutSuppressed(lines []diff.Line, patterns []string) []diff.Line {
-	if len(patterns) == 0 {
-		return lines
-	}
-	expressions := compiled(patterns)
-	different := false
-	kept := slices.DeleteFunc(slices.Clone(lines), func(l diff.Line) bool {
-		if l.Kind != diff.LineAdd && l.Kind != diff.LineRemove {
-			return false
-		}
-		hide := slices.ContainsFunc(expressions, func(re *regexp.Regexp) bool { return re.MatchString(l.Text) })
-		different = different || !hide
-		return hide
-	})
-	if !different {
-		return nil
-	}
-	return kept
-}
 
 func planSummary(p *plan.Plan) string {
 	switch {

@@ -76,19 +76,35 @@ Plan: 1 to install, 1 to upgrade, 1 to uninstall, 1 unchanged.
 	}
 }
 
-func TestSuppressedLinesAndKindsAreNotShown(t *testing.T) {
-	p := examplePlan()
-	p.Steps[0].Release.Options.SuppressLines = []string{`^\s*b:`}
-	out, _ := render(t, FormatHuman, func(v View) { v.Plan(p, PlanOptions{}) })
-	if strings.Contains(out, "ConfigMap") {
-		t.Errorf("a change of which every line is suppressed is shown:\n%s", out)
+func TestSuppressedLinesAndKindsAreNotShownButCounted(t *testing.T) {
+	byLine := examplePlan()
+	byLine.Steps[0].Release.Options.SuppressLines = []string{`^\s*b:`}
+	tests := []struct {
+		name           string
+		plan           *plan.Plan
+		opts           PlanOptions
+		human, machine string
+	}{
+		{"every differing line", byLine, PlanOptions{}, "    1 change not shown: 1 in suppressed lines only\n", `"notShown":{"byLine":1}`},
+		{"a kind", examplePlan(), PlanOptions{Suppress: []string{"ConfigMap"}},
+			"    1 change not shown: 1 of the suppressed kind ConfigMap\n", `"notShown":{"kinds":["ConfigMap"],"byKind":1}`},
+		{"a kind, in two columns", examplePlan(), PlanOptions{Suppress: []string{"ConfigMap"}, Form: FormSideBySide},
+			"    1 change not shown: 1 of the suppressed kind ConfigMap\n", `"notShown":{"kinds":["ConfigMap"],"byKind":1}`},
+		{"every differing line, by path", byLine, PlanOptions{Form: FormPaths}, "    1 change not shown: 1 in suppressed lines only\n", `"notShown":{"byLine":1}`},
+		{"a kind, names only", examplePlan(), PlanOptions{Suppress: []string{"ConfigMap"}, Names: true},
+			"    1 change not shown: 1 of the suppressed kind ConfigMap\n", `"notShown":{"kinds":["ConfigMap"],"byKind":1}`},
 	}
-	if out, _ = render(t, FormatJSON, func(v View) { v.Plan(p, PlanOptions{}) }); strings.Contains(out, "ConfigMap") {
-		t.Errorf("JSON shows what is suppressed:\n%s", out)
-	}
-	out, _ = render(t, FormatHuman, func(v View) { v.Plan(examplePlan(), PlanOptions{Suppress: []string{"ConfigMap"}}) })
-	if strings.Contains(out, "ConfigMap") {
-		t.Errorf("a suppressed kind is shown:\n%s", out)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			out, _ := render(t, FormatHuman, func(v View) { v.Plan(tt.plan, tt.opts) })
+			if !strings.Contains(out, tt.human) || strings.Contains(out, "ConfigMap/x") || strings.Contains(out, "b: ") {
+				t.Errorf("text:\n%s", out)
+			}
+			out, _ = render(t, FormatJSON, func(v View) { v.Plan(tt.plan, tt.opts) })
+			if !strings.Contains(out, tt.machine) || strings.Contains(out, `"changes"`) {
+				t.Errorf("JSON:\n%s", out)
+			}
+		})
 	}
 }
 

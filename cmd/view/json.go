@@ -1,10 +1,8 @@
 package view
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,13 +17,15 @@ import (
 // meaning or goes away.
 const schema = "flotilla/v1"
 
-// jsonView prints one object a line: plans, steps and reports to Out, for they
+// jsonView prints one object a line, or one YAML document each: plans, steps and reports to Out, for they
 // are the result; warnings, errors, questions and the output of hooks to Err.
 type jsonView struct {
 	mu  sync.Mutex
 	out io.Writer
 	err io.Writer
 	now func() time.Time
+
+	encode func(io.Writer, any) error // JSON or, for the same values as YAML, document
 }
 
 var _ View = (*jsonView)(nil)
@@ -49,18 +49,8 @@ type jsonStep struct {
 	Chart    string       `json:"chart,omitempty"`
 	Revision int          `json:"revision,omitempty"`
 	Changes  []jsonChange `json:"changes,omitempty"`
-}
-
-type jsonChange struct {
-	Op        diff.Op `json:"op"`
-	Group     string  `json:"group,omitempty"`
-	Kind      string  `json:"kind"`
-	Namespace string  `json:"namespace,omitempty"`
-	Name      string  `json:"name"`
-	Hook      bool    `json:"hook,omitempty"`
-	Before    string  `json:"before,omitempty"`
-	After     string  `json:"after,omitempty"`
-	Diff      string  `json:"diff,omitempty"` // the differing lines with --context lines around them
+	Folds    []jsonFold   `json:"folds,omitempty"`    // of --fold-labels
+	NotShown *jsonHidden  `json:"notShown,omitempty"` // changes that are suppressed as a whole
 }
 
 func (v *jsonView) header(kind string) jsonHeader {
@@ -74,9 +64,7 @@ func (v *jsonView) tell(value any) { v.print(v.err, value) }
 func (v *jsonView) print(w io.Writer, value any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(value) // a closed stdout has nowhere to be reported to
+	_ = v.encode(w, value) // a closed stdout has nowhere to be reported to
 }
 
 func idOf(id spec.ReleaseID) jsonID {
@@ -94,7 +82,8 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 			j.Chart = chartOf(s.After)
 		}
 		if !opts.Brief && !s.Release.Options.SuppressDiff {
-			j.Changes = changesOf(visible(s, opts.Suppress), s.Release.Options.SuppressLines, opts)
+			shown := diff.Show(s.Changes, opts.selection(s))
+			j.Changes, j.Folds, j.NotShown = changesOf(shown.Items, opts), foldsOf(shown.Folds), hiddenOf(shown)
 		}
 		steps = append(steps, j)
 	}
@@ -157,40 +146,6 @@ func nodeOf(n plan.Node) jsonNode {
 	}
 	id := idOf(n.Release)
 	return jsonNode{Release: &id}
-}
-
-func changesOf(changes []diff.Change, suppress []string, opts PlanOptions) []jsonChange {
-	var list []jsonChange
-	for _, c := range changes {
-		c.Before, c.After = hidden(c.Before, suppress), hidden(c.After, suppress)
-		if c.Before == c.After {
-			continue
-		}
-		if opts.Names {
-			c.Before, c.After = "", ""
-		}
-		list = append(list, jsonChange{Op: c.Op, Group: c.Object.Group, Kind: c.Object.Kind, Namespace: c.Object.Namespace,
-			Name: c.Object.Name, Hook: c.Hook, Before: c.Before, After: c.After, Diff: unified(c, opts.Context)})
-	}
-	return list
-}
-
-// unified writes the lines of an object that changes as diff -u does, without
-// headers; "..." stands for lines that are left out. Of an object that comes or
-// goes the whole text says as much.
-func unified(c diff.Change, context int) string {
-	if c.Op != diff.OpChange {
-		return ""
-	}
-	var b strings.Builder
-	for _, l := range c.Unified(context) {
-		if l.Kind == diff.LineGap {
-			b.WriteString("...\n")
-			continue
-		}
-		b.WriteString(string(rune(l.Kind)) + " " + l.Text + "\n")
-	}
-	return b.String()
 }
 
 func (v *jsonView) Begin(*plan.Plan) {}

@@ -20,6 +20,8 @@ const (
 	green  style = "32"
 	yellow style = "33"
 	cyan   style = "36"
+
+	reverse style = "7"
 )
 
 type painter struct{ on bool }
@@ -57,6 +59,8 @@ func opSymbol(op diff.Op) (string, style) {
 		return "-", red
 	case diff.OpChange:
 		return "~", yellow
+	case diff.OpMove:
+		return ">", cyan
 	default:
 		return "?", bold
 	}

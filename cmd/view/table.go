@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"sigs.k8s.io/yaml"
 )
 
 // Table prints rows below a header, columns aligned, on w.
@@ -37,5 +39,15 @@ func JSON(w io.Writer, value any) error {
 // Text prints a result as it is, for commands whose output is a document.
 func Text(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)
+	return err
+}
+
+// document prints one value as a YAML document, with the fields that JSON has.
+func document(w io.Writer, value any) error {
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "---\n"+string(text))
 	return err
 }

@@ -24,5 +24,12 @@ func Terminal(out, err *os.File) Streams {
 			}
 			return columns, rows
 		},
+		Columns: func() int {
+			columns, _, e := term.GetSize(int(out.Fd()))
+			if e != nil {
+				return 0
+			}
+			return columns
+		},
 	}
 }

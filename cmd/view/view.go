@@ -35,6 +35,8 @@ type PlanOptions struct {
 	Brief          bool     // one line a release, no differences
 	Names          bool     // name the objects only
 	NamesOnInstall bool     // of a release that is not there yet, name the objects only
+	Form           Form     // how differences are laid out for people; FormatJSON and FormatYAML have one form
+	FoldLabels     bool     // tell changes of version labels once for all objects of a release
 
 	Saved *plan.Saved // what the plan was read from; nil: it was made just now
 }
@@ -48,6 +50,7 @@ type Streams struct {
 	Quiet    bool // no progress: results, warnings and errors only
 	Live     bool // Err is a terminal on which lines can be redrawn
 	Width    func() (columns, rows int)
+	Columns  func() int // of Out; 0: no terminal. Nil: none, too
 }
 
 // Format names a view.
@@ -57,6 +60,7 @@ type Format string
 const (
 	FormatHuman Format = "text"
 	FormatJSON  Format = "json"
+	FormatYAML  Format = "yaml"
 )
 
 // New makes the view of that format.
@@ -65,8 +69,10 @@ func New(f Format, s Streams, now func() time.Time) (View, error) {
 	case FormatHuman, "":
 		return newHuman(s, now), nil
 	case FormatJSON:
-		return &jsonView{out: s.Out, err: s.Err, now: now}, nil
+		return &jsonView{out: s.Out, err: s.Err, now: now, encode: JSON}, nil
+	case FormatYAML:
+		return &jsonView{out: s.Out, err: s.Err, now: now, encode: document}, nil
 	default:
-		return nil, fmt.Errorf("unknown output format %q: expected text or json", f)
+		return nil, fmt.Errorf("unknown output format %q: expected text, json or yaml", f)
 	}
 }

@@ -18,11 +18,13 @@ import (
 // Op is what happens to one object.
 type Op string
 
-// The operations on an object.
+// The operations on an object. A move is two changes that are shown as one: an
+// Item has it, a Change of Revisions never.
 const (
 	OpAdd    Op = "add"
 	OpRemove Op = "remove"
 	OpChange Op = "change"
+	OpMove   Op = "move"
 )
 
 // Change is one object that differs between two revisions. Before and After

@@ -19,8 +19,9 @@ const (
 
 // Line is one line of a unified diff, without its line end.
 type Line struct {
-	Kind LineKind
-	Text string
+	Kind  LineKind
+	Text  string
+	Marks []Mark // what differs from the line it replaces or is replaced by; none: no line does, or all of it
 }
 
 // Unified gives the lines of a change with that many lines of context around
@@ -34,6 +35,12 @@ func (c Change) Unified(context int) []Line {
 }
 
 func lineDiff(before, after string) []Line {
+	switch {
+	case before == "":
+		return linesOf(LineAdd, after)
+	case after == "":
+		return linesOf(LineRemove, before)
+	}
 	dmp := diffmatchpatch.New()
 	dmp.DiffTimeout = 0 // a timeout would make the result depend on the machine
 	a, b, table := dmp.DiffLinesToRunes(before, after)
@@ -48,9 +55,15 @@ func lineDiff(before, after string) []Line {
 			kind = LineRemove
 		case diffmatchpatch.DiffEqual:
 		}
-		for text := range strings.Lines(d.Text) {
-			lines = append(lines, Line{Kind: kind, Text: strings.TrimSuffix(text, "\n")})
-		}
+		lines = append(lines, linesOf(kind, d.Text)...)
+	}
+	return lines
+}
+
+func linesOf(kind LineKind, text string) []Line {
+	var lines []Line
+	for line := range strings.Lines(text) {
+		lines = append(lines, Line{Kind: kind, Text: strings.TrimSuffix(line, "\n")})
 	}
 	return lines
 }
