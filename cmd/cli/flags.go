@@ -14,30 +14,42 @@ import (
 // format is a flag of the commands that show a plan. Beside our own formats it
 // takes those of the helm-diff plugin.
 type format struct {
-	Output string `short:"o" enum:"text,json,diff,simple,structured,dyff,template," default:"text" help:"Output format: text (also diff), simple (names of objects only), json (also structured)."`
+	Output string `short:"o" enum:"text,json,yaml,dyff,simple,diff,structured,template," default:"text" help:"Output format: text (also diff), dyff (differences by their path), simple (names of objects only), json (also structured), yaml."`
 }
 
 const (
-	formatText   = "text"
-	formatJSON   = "json"
-	formatDiff   = "diff"
-	formatSimple = "simple"
+	formatJSON       = "json"
+	formatYAML       = "yaml"
+	formatDyff       = "dyff"
+	formatSimple     = "simple"
+	formatStructured = "structured"
+	formatTemplate   = "template"
 )
 
 // view gives the view that comes closest to a format of helm-diff.
 func (f format) view() view.Format {
-	if f.Output == formatJSON || f.Output == "structured" {
+	switch f.Output {
+	case formatJSON, formatStructured:
 		return view.FormatJSON
+	case formatYAML:
+		return view.FormatYAML
+	default:
+		return view.FormatHuman
 	}
-	return view.FormatHuman
 }
 
-// told names a format of helm-diff that is shown as something else.
-func (f format) told() string {
-	if f.Output == "dyff" || f.Output == "template" {
-		return "--output " + f.Output + " (shown as text)"
+// told names what is asked of the output and has no effect on this format: a
+// format of helm-diff that is shown as another one, and columns where there
+// are no lines.
+func (f format) told(given map[string]bool) []string {
+	var told []string
+	if f.Output == formatTemplate {
+		told = append(told, "--output "+f.Output+" (shown as text)")
 	}
-	return ""
+	if given["side-by-side"] && (f.view() != view.FormatHuman || f.Output == formatDyff || f.Output == formatSimple) {
+		told = append(told, "--side-by-side (--output "+f.Output+" has no lines to set in columns)")
+	}
+	return told
 }
 
 // concurrency is a flag of nearly every command.
@@ -119,6 +131,8 @@ type showFlags struct {
 	Suppress          []string `sep:"none" placeholder:"KIND" help:"Kinds of objects not to show."`
 	SuppressSecrets   bool     `help:"Do not show Secrets at all."`
 	SuppressDiff      bool     `help:"Show one line a release instead of the differences."`
+	SideBySide        bool     `help:"Show what was and what will be in two columns."`
+	FoldLabels        bool     `help:"Tell a change of version labels (helm.sh/chart, app.kubernetes.io/version) once for all objects of a release."`
 }
 
 // diffFlags are the ways to compare and to show what differs.
@@ -144,7 +158,13 @@ func (d diffFlags) check() error {
 func (d showFlags) show(o format) view.PlanOptions {
 	show := view.PlanOptions{
 		Context: d.Context, Suppress: d.Suppress, NamesOnInstall: d.SkipDiffOnInstall,
-		Names: o.Output == formatSimple, Brief: d.SuppressDiff,
+		Names: o.Output == formatSimple, Brief: d.SuppressDiff, FoldLabels: d.FoldLabels,
+	}
+	switch {
+	case o.Output == formatDyff:
+		show.Form = view.FormPaths
+	case d.SideBySide:
+		show.Form = view.FormSideBySide
 	}
 	if d.SuppressSecrets {
 		show.Suppress = append([]string{"Secret"}, show.Suppress...)

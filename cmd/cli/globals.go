@@ -82,8 +82,8 @@ func (g *grammar) view(env Env, given map[string]bool) (view.View, error) {
 	s.Live = s.Live && !s.Quiet && !g.debug() // log lines would tear the table
 	f := view.FormatHuman
 	for _, o := range g.formats() {
-		if o.view() == view.FormatJSON {
-			f = view.FormatJSON
+		if other := o.view(); other != view.FormatHuman {
+			f = other
 		}
 	}
 	v, err := view.New(f, s, env.Now)

@@ -37,9 +37,7 @@ func idleFlags() []idleFlag {
 func tellIdle(v view.View, typed commandLine, formats []format) {
 	var parts []string
 	for _, o := range formats {
-		if told := o.told(); told != "" {
-			parts = append(parts, told)
-		}
+		parts = append(parts, o.told(typed.given)...)
 	}
 	for _, f := range idleFlags() {
 		if typed.given[f.name] {

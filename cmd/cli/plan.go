@@ -18,7 +18,7 @@ import (
 
 // planFormat is format without its letter, which names the file here.
 type planFormat struct {
-	Output string `enum:"text,json,diff,simple,structured,dyff,template," default:"text" help:"Output format: text (also diff), simple (names of objects only), json (also structured)."`
+	Output string `enum:"text,json,yaml,dyff,simple,diff,structured,template," default:"text" help:"Output format: text (also diff), dyff (differences by their path), simple (names of objects only), json (also structured), yaml."`
 }
 
 func (f planFormat) format() format { return format(f) }
