@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flotilla-sh/flotilla/plan/diff"
@@ -53,7 +54,7 @@ func step(r spec.Release, in Input) (Step, error) {
 	if !ok {
 		have = state.Release{ID: r.ID, Phase: state.PhaseAbsent}
 	}
-	s := Step{Release: r, Have: have, Before: base(have)}
+	s := Step{Release: r, Have: have, Before: Stored(have)}
 	want := in.Want[r.ID]
 	wanted := want != nil && r.Installed && in.Policy.Mode != ModeDestroy
 	if wanted {
@@ -66,10 +67,14 @@ func step(r spec.Release, in Input) (Step, error) {
 		return Step{}, fmt.Errorf("comparing %s: %w", r.ID, err)
 	}
 	s.Changes = changes // none of a deletion whose stored manifest cannot be read: that keeps nobody from it
+	if in.Policy.looks() {
+		s.Changes, s.Drift = slices.Concat(in.Live[r.ID].Changes, ofHooks(changes)), in.Live[r.ID].Drift
+	}
 	s.Action, s.Reason, err = Decide(Observation{
 		Phase:   have.Phase,
 		Wanted:  wanted,
 		Changed: len(changes) > 0,
+		Drifted: len(s.Drift) > 0,
 	}, in.Policy)
 	if err != nil {
 		return Step{}, busy(r, have, err)
@@ -77,9 +82,15 @@ func step(r spec.Release, in Input) (Step, error) {
 	return s, nil
 }
 
-// base is the revision whose objects are in the cluster, by Helm's account: the
-// newest deployed one, else the newest that was tried.
-func base(have state.Release) *state.Revision {
+// ofHooks keeps the changes of hooks, which are in no cluster to look at.
+func ofHooks(changes []diff.Change) []diff.Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c diff.Change) bool { return !c.Hook })
+}
+
+// Stored is the revision whose objects are in the cluster, by Helm's account: the
+// newest deployed one, else the newest that was tried. It is nil where there is
+// none, or only the history of what was uninstalled.
+func Stored(have state.Release) *state.Revision {
 	if have.Phase == state.PhaseUninstalled {
 		return nil
 	}

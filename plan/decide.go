@@ -16,6 +16,7 @@ type Observation struct {
 	Phase   state.Phase
 	Wanted  bool
 	Changed bool // the wanted objects or hooks differ from the stored ones
+	Drifted bool // the live objects differ from the stored ones
 }
 
 // Decide is the whole table of actions. It is total: an observation that it
@@ -34,7 +35,7 @@ func Decide(o Observation, pol Policy) (Action, Reason, error) {
 		}
 		return ActionNone, ReasonAbsent, nil
 	case state.PhaseDeployed:
-		return decideDeployed(wanted, o.Changed, pol)
+		return decideDeployed(wanted, o, pol)
 	case state.PhaseFailed:
 		return applyOrDelete(wanted, ReasonFailed, pol)
 	case state.PhasePending:
@@ -54,12 +55,14 @@ func Decide(o Observation, pol Policy) (Action, Reason, error) {
 	}
 }
 
-func decideDeployed(wanted, changed bool, pol Policy) (Action, Reason, error) {
+func decideDeployed(wanted bool, o Observation, pol Policy) (Action, Reason, error) {
 	switch {
 	case !wanted:
 		return applyOrDelete(false, "", pol)
-	case changed:
+	case o.Changed:
 		return ActionUpgrade, ReasonChanged, nil
+	case o.Drifted:
+		return ActionUpgrade, ReasonDrifted, nil
 	case pol.Mode == ModeSync:
 		return ActionUpgrade, ReasonSync, nil
 	default:

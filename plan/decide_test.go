@@ -65,6 +65,29 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestDecideOnDrift(t *testing.T) {
+	tests := []struct {
+		name   string
+		o      Observation
+		pol    Policy
+		action Action
+		reason Reason
+	}{
+		{"what is as stored but not as it is live is applied again", Observation{Phase: state.PhaseDeployed, Wanted: true, Drifted: true}, Policy{}, ActionUpgrade, ReasonDrifted},
+		{"a change is the better reason", Observation{Phase: state.PhaseDeployed, Wanted: true, Changed: true, Drifted: true}, Policy{}, ActionUpgrade, ReasonChanged},
+		{"what is not wanted goes as it is", Observation{Phase: state.PhaseDeployed, Drifted: true}, Policy{}, ActionUninstall, ReasonNotWanted},
+		{"a failed release is applied again because it failed", Observation{Phase: state.PhaseFailed, Wanted: true, Drifted: true}, Policy{}, ActionUpgrade, ReasonFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			action, reason, err := Decide(tt.o, tt.pol)
+			if action != tt.action || reason != tt.reason || err != nil {
+				t.Errorf("got %s, %s, %v; want %s, %s", action, reason, err, tt.action, tt.reason)
+			}
+		})
+	}
+}
+
 func TestDecideRefusesAPhaseItDoesNotKnow(t *testing.T) {
 	if a, _, err := Decide(Observation{Phase: "thawing"}, Policy{}); err == nil {
 		t.Errorf("Decide = %q without error", a)
@@ -72,10 +95,10 @@ func TestDecideRefusesAPhaseItDoesNotKnow(t *testing.T) {
 }
 
 func FuzzDecideIsTotal(f *testing.F) {
-	f.Add("deployed", true, true, "apply", false)
-	f.Add("pending", false, false, "destroy", true)
-	f.Fuzz(func(t *testing.T, phase string, wanted, changed bool, mode string, force bool) {
-		action, reason, err := Decide(Observation{state.Phase(phase), wanted, changed}, Policy{Mode: Mode(mode), ForcePending: force})
+	f.Add("deployed", true, true, false, "apply", false)
+	f.Add("pending", false, false, true, "destroy", true)
+	f.Fuzz(func(t *testing.T, phase string, wanted, changed, drifted bool, mode string, force bool) {
+		action, reason, err := Decide(Observation{state.Phase(phase), wanted, changed, drifted}, Policy{Mode: Mode(mode), ForcePending: force})
 		if (err == nil) != (action != "" && reason != "") {
 			t.Errorf("action %q, reason %q, error %v", action, reason, err)
 		}

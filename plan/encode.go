@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/plan/live"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -41,7 +42,7 @@ type stepJSON struct {
 	After   *revisionJSON
 	Changes []diff.Change
 
-	Drift      []diff.Change
+	Drift      []live.Drift
 	Objections []Objection
 }
 

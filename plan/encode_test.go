@@ -17,6 +17,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/plan/live"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -56,7 +57,8 @@ func arbitrary(r *rand.Rand) *Plan {
 	}
 	for i := range p.Steps {
 		if o := (state.ObjectID{Kind: "ConfigMap", Name: word(r)}); r.IntN(2) == 0 {
-			p.Steps[i].Drift = []diff.Change{{Object: o, Op: diff.OpChange, Before: word(r), After: word(r)}}
+			p.Steps[i].Drift = []live.Drift{{Change: diff.Change{Object: o, Op: diff.OpChange, Before: word(r), After: word(r)},
+				Fields: []live.Field{{Path: word(r), Was: word(r), Is: word(r), By: word(r), At: now}}}}
 			p.Steps[i].Objections = []Objection{{Object: o, Kind: ObjectionConflict, Field: word(r), Message: word(r)}}
 		}
 	}

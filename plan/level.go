@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -17,6 +18,9 @@ const (
 	LevelLive    Level = "live"
 	LevelServer  Level = "server"
 )
+
+// looks reports whether the objects in the cluster count.
+func (p Policy) looks() bool { return p.Against == LevelLive || p.Against == LevelServer }
 
 // Objection is something that the API server, or the schema that it publishes,
 // has against an object of a plan.
@@ -46,4 +50,13 @@ func (p *Plan) Objected() bool {
 		}
 	}
 	return false
+}
+
+// drifted are the changes of the step's drift.
+func (s Step) drifted() []diff.Change {
+	var changes []diff.Change
+	for _, d := range s.Drift {
+		changes = append(changes, d.Change)
+	}
+	return changes
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/plan/live"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -31,9 +32,8 @@ type Step struct {
 	Left    state.Trace // of an undo: what the step that it takes back left
 
 	// Drift are the stored objects that are not in the cluster as they were
-	// stored: Before is the stored one, After the live one in the fields that were
-	// declared. Empty at LevelRelease.
-	Drift []diff.Change
+	// stored. Empty at LevelRelease.
+	Drift []live.Drift
 	// Objections speak against applying the step, in order of objects.
 	Objections []Objection
 }
@@ -109,6 +109,9 @@ type Input struct {
 	// ClusterScoped are the kinds of each context that have no namespace, beside
 	// those of Kubernetes itself and those whose definition is in a release.
 	ClusterScoped map[string]map[schema.GroupKind]bool
+	// Live is, at LevelLive and LevelServer, how every release compares with the
+	// objects that are in the cluster, from Stored to what is wanted.
+	Live map[spec.ReleaseID]live.Result
 }
 
 // EdgeKind is why one node comes after another.

@@ -49,7 +49,7 @@ func (s *Saved) Onto(have state.Snapshot) (*Plan, error) {
 			if moved := was.moved(now); moved != "" {
 				errs = append(errs, &StaleError{Release: step.Release.ID, Moved: moved})
 			}
-			step.Have, step.Before = is, base(is)
+			step.Have, step.Before = is, Stored(is)
 		}
 		p.Steps = append(p.Steps, step)
 	}
@@ -94,3 +94,36 @@ func (r BaseRevision) String() string {
 }
 
 func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// ElsewhereError says that a context leads to another cluster than a saved plan
+// was made for. It is state.ErrStale.
+type ElsewhereError struct {
+	Context string
+	Why     string
+}
+
+// Error names the context and says what was seen.
+func (e *ElsewhereError) Error() string { return "context " + e.Context + ": " + e.Why }
+
+// Is makes it state.ErrStale.
+func (e *ElsewhereError) Is(target error) bool { return target == state.ErrStale }
+
+// Elsewhere refuses a plan whose contexts lead to other clusters now; each is an
+// *ElsewhereError.
+func (s *Saved) Elsewhere(now []state.ClusterID) error {
+	seen := make(map[string]state.ClusterID, len(now))
+	for _, c := range now {
+		seen[c.Context] = c
+	}
+	var errs []error
+	for _, was := range s.Clusters {
+		is, ok := seen[was.Context]
+		if !ok {
+			continue // the plan writes nothing there
+		}
+		if why := was.Other(is); why != "" {
+			errs = append(errs, &ElsewhereError{Context: was.Context, Why: why})
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -38,6 +38,20 @@ func (id ObjectID) Compare(other ObjectID) int {
 	return 0
 }
 
+// Ref is an object as one version of its API shows it.
+type Ref struct {
+	ObjectID
+	Version string // such as v1, without the group
+}
+
+// Compare orders refs by object and version.
+func (r Ref) Compare(other Ref) int {
+	if c := r.ObjectID.Compare(other.ObjectID); c != 0 {
+		return c
+	}
+	return strings.Compare(r.Version, other.Version)
+}
+
 // ErrAdopted says that undoing an operation left objects alone that existed
 // before it and that takeOwnership had taken over: they keep what was applied.
 var ErrAdopted = errors.New("objects that were taken over stay as they are now")
