@@ -43,6 +43,7 @@ type grammar struct {
 	Diff        diffCmd        `cmd:"" help:"Show what apply would change."`
 	Plan        planCmd        `cmd:"" help:"Show what apply would change, and save it for a later apply."`
 	Show        showCmd        `cmd:"" help:"Show a saved plan."`
+	Explain     explainCmd     `cmd:"" help:"Tell where the values of a release come from: file, line and layer, and what they override."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`
 	Lint        lintCmd        `cmd:"" help:"Check charts and values of the selected releases."`

@@ -5,9 +5,10 @@ import (
 	"github.com/flotilla-sh/flotilla/spec/values"
 )
 
-// Read reads a values file as Helm does, with the places of its values. The
-// error joins a *schema.Mistake for each mistake.
-func Read(text []byte, at schema.Locate) (map[string]any, *Places, error) {
+// Read reads the text of a values file as Helm does, with the places of its
+// values. The error joins a *schema.Mistake for each mistake.
+func Read(text []byte, file string) (map[string]any, *Places, error) {
+	at := schema.InFile(file)
 	docs, err := schema.HelmMaps(text, at)
 	if err != nil {
 		return nil, nil, err

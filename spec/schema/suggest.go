@@ -11,7 +11,7 @@ import (
 // one where it is near.
 func unknownKey(key string, known map[string]int) error {
 	names := slices.Sorted(maps.Keys(known))
-	if best := nearest(key, names); best != "" {
+	if best := Nearest(key, names); best != "" {
 		return fmt.Errorf("unknown key %q, did you mean %q?", short(key), best)
 	}
 	if len(names) > 12 {
@@ -20,8 +20,9 @@ func unknownKey(key string, known map[string]int) error {
 	return fmt.Errorf("unknown key %q, known are %s", short(key), strings.Join(names, ", "))
 }
 
-// nearest finds the name that differs least, at most a third of the key.
-func nearest(key string, names []string) string {
+// Nearest finds the name that differs least, at most a third of the key;
+// empty: none is near.
+func Nearest(key string, names []string) string {
 	if len(key) > 64 {
 		return ""
 	}
