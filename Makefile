@@ -71,7 +71,7 @@ fuzz: ## Run each fuzz target for FUZZ_TIME (30s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$(dirname "$$file") $$name"; \
-			go test -run '^$$' -fuzz "^$$name$$" -fuzztime '$(FUZZ_TIME)' "$$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime '$(FUZZ_TIME)' -fuzzminimizetime 10x "$$(dirname "$$file")"; \
 		done; \
 	done
 

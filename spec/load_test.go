@@ -346,10 +346,11 @@ func TestValuesOfIsSafeForConcurrentUse(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add("releases: [{name: '{{ .Environment.Name }}', chart: c, needs: [a/b]}]\n")
 	f.Add("values: [{a: 1}]\n---\nreleases:\n- {name: r, chart: c, condition: a.enabled}\n")
+	dir := f.TempDir() // nothing is in it, and nothing comes into it
 	f.Fuzz(func(t *testing.T, text string) {
 		off := func(name string) (string, bool) { return "true", name == "HELMFILE_DISABLE_INSECURE_FEATURES" }
 		s, err := Load(context.Background(), "-", LoadOptions{
-			Dir: t.TempDir(), Stdin: strings.NewReader(text), NoExec: true, LookupEnv: off,
+			Dir: dir, Stdin: strings.NewReader(text), NoExec: true, LookupEnv: off,
 		})
 		if (s == nil) == (err == nil) {
 			t.Fatalf("spec %v, error %v: expected exactly one", s, err)
