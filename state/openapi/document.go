@@ -25,6 +25,7 @@ type Document struct {
 	raw     map[string]json.RawMessage
 	decoded map[string]*spec.Schema
 	types   map[string]Type // by name of the schema
+	nodes   map[string]*node
 }
 
 const (
@@ -52,6 +53,7 @@ func newDocument(schemas map[string]json.RawMessage) (*Document, error) {
 		raw:     schemas,
 		decoded: map[string]*spec.Schema{},
 		types:   map[string]Type{},
+		nodes:   map[string]*node{},
 	}
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
 		kinds, err := kindsOf(schemas[name])
