@@ -17,6 +17,7 @@ func Build(in Input) (*Plan, error) {
 	if in.Policy.Mode == "" {
 		in.Policy.Mode = ModeApply
 	}
+	in.kinds = kindsOf(in.Want)
 	errs := duplicates(in.Releases)
 	steps := make([]Step, 0, len(in.Releases))
 	for _, r := range in.Releases {
@@ -62,6 +63,9 @@ func step(r spec.Release, in Input) (Step, error) {
 	}
 	options := in.Policy.Diff
 	options.Namespace, options.ClusterScoped = r.ID.Namespace, in.ClusterScoped[r.ID.Context]
+	if options.Types == nil {
+		options.Types = in.kinds.in(r.ID.Context)
+	}
 	changes, err := diff.Revisions(s.Before, s.After, options)
 	if err != nil && s.After != nil {
 		return Step{}, fmt.Errorf("comparing %s: %w", r.ID, err)
@@ -79,6 +83,7 @@ func step(r spec.Release, in Input) (Step, error) {
 	if err != nil {
 		return Step{}, busy(r, have, err)
 	}
+	s.Causes = causes(s, options)
 	return s, nil
 }
 

@@ -34,6 +34,8 @@ type Step struct {
 	// Drift are the stored objects that are not in the cluster as they were
 	// stored. Empty at LevelRelease.
 	Drift []live.Drift
+	// Causes say why the release changes; none of what is installed or uninstalled.
+	Causes []Cause
 	// Objections speak against applying the step, in order of objects.
 	Objections []Objection
 }
@@ -112,6 +114,8 @@ type Input struct {
 	// Live is, at LevelLive and LevelServer, how every release compares with the
 	// objects that are in the cluster, from Stored to what is wanted.
 	Live map[spec.ReleaseID]live.Result
+
+	kinds kinds
 }
 
 // EdgeKind is why one node comes after another.

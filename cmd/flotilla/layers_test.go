@@ -43,7 +43,7 @@ var below = map[string][]string{
 
 	"plan/diff": {"spec", "state", "state/openapi"},
 	"plan/live": {"state", "state/openapi", "spec", "plan/diff"},
-	"plan":      {"spec", "state", "hooks", "plan/diff", "plan/live"},
+	"plan":      {"spec", "spec/origin", "state", "state/openapi", "hooks", "plan/diff", "plan/live"},
 	"plan/file": {"plan"},
 	"executor":  {"spec", "state", "plan", "hooks"},
 
@@ -90,6 +90,7 @@ var rooms = map[string][]string{
 	"github.com/alecthomas/kong":           {"cmd/cli"},
 	"golang.org/x/sync/errgroup":           {"state/cluster", "engine", "executor", "cmd/cli"},
 	"golang.org/x/sync/singleflight":       {"spec/source", "engine/chart"},
+	"golang.org/x/text/width":              {"cmd/view"},
 	"golang.org/x/term":                    {"cmd/view"},
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-sh/flotilla/state"
+	"github.com/flotilla-sh/flotilla/state/openapi"
 )
 
 // Op is what happens to one object.
@@ -52,6 +53,11 @@ type Options struct {
 	// Redact replaces the secrets of this run in a text by spec.Masked, in
 	// objects of all kinds. ShowSecrets switches it off. Nil: it knows none.
 	Redact func(text string) string
+	// Types gives the schema of a kind, the zero Type where none is known. Where
+	// it says that the order of a list is noise, an object that differs in that
+	// alone has not changed, and so is no reason to upgrade a release. Nil: the
+	// order of every list counts.
+	Types func(schema.GroupVersionKind) openapi.Type
 }
 
 // Revisions lists the objects that differ between two revisions, ordered by

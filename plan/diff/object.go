@@ -115,8 +115,10 @@ func text(o object, key string) string {
 	return s
 }
 
-// texts prints both sides as canonical YAML, masked unless opts says otherwise.
+// texts prints both sides as canonical YAML, lists in the order of after where
+// that is noise, masked unless opts says otherwise.
 func texts(before, after object, opts Options) (b, a string, err error) {
+	before = inOrderOf(before, after, opts)
 	shownBefore, shownAfter := before, after
 	if !opts.ShowSecrets {
 		before, after = mask(before, after)
