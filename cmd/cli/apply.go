@@ -45,6 +45,7 @@ func (c changeFlags) request(mode plan.Mode) changeRequest {
 
 type applyCmd struct {
 	changeFlags
+	against
 	identities
 	idleCleanup
 	Plan string `arg:"" optional:"" name:"plan" help:"A file that plan -o wrote: apply exactly that, without state files, repositories and secret stores."`
@@ -59,7 +60,9 @@ func (c *applyCmd) Run(ctx context.Context, s *session) error {
 	if len(c.Identity) > 0 {
 		return fmt.Errorf("%w: --identity opens a saved plan: name its file", errUsage)
 	}
-	return s.change(ctx, c.request(plan.ModeApply))
+	q := c.request(plan.ModeApply)
+	q.against = c.Against
+	return s.change(ctx, q)
 }
 
 type syncCmd struct {
@@ -95,6 +98,7 @@ func (c *destroyCmd) Run(ctx context.Context, s *session) error {
 type changeRequest struct {
 	request
 	mode     plan.Mode
+	against  plan.Level
 	format   format
 	diff     diffFlags
 	run      runFlags
@@ -115,7 +119,7 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 	}
 	look := f.look(q.diff, q.format)
 	return t.around(ctx, f, func(f *fleet) error {
-		p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, ForcePending: q.run.ForcePending, Diff: look.compare})
+		p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, Against: q.against, ForcePending: q.run.ForcePending, Diff: look.compare})
 		if err != nil {
 			return err
 		}

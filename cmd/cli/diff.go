@@ -15,6 +15,7 @@ type diffCmd struct {
 	rawArgs
 	templateFlags
 	upgradeFlags
+	against
 	ForcePending     bool `help:"Show what would be done to releases that say an operation is in progress."`
 	DetailedExitcode bool `help:"Exit with 2 when there are changes."`
 }
@@ -35,11 +36,14 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 	look := f.look(c.diffFlags, c.format)
 	return t.around(ctx, f, func(f *fleet) error {
 		defer t.tidy(ctx, f.releases)
-		p, err := s.plan(ctx, t, f, plan.Policy{ForcePending: c.ForcePending, Diff: look.compare})
+		p, err := s.plan(ctx, t, f, plan.Policy{Against: c.Against, ForcePending: c.ForcePending, Diff: look.compare})
 		if err != nil {
 			return err
 		}
 		s.view.Plan(p, look.show)
+		if err := objected(p); err != nil {
+			return err
+		}
 		if c.DetailedExitcode && p.Changed() {
 			return told{exitChanges}
 		}

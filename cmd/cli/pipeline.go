@@ -126,7 +126,7 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 		return nil, interrupted(ctx, err)
 	}
 	policy.Diff.Redact = s.secrets.met.Redact
-	return plan.Build(plan.Input{
+	return s.build(ctx, plan.Input{
 		Releases:      f.releases,
 		Files:         f.spec.Files,
 		Have:          have,

@@ -34,6 +34,7 @@ type planCmd struct {
 	upgradeFlags
 	installFlags
 	trackFlags
+	against
 	Out              string   `short:"o" placeholder:"FILE" help:"Save the plan, with all that applying it needs. The file holds secrets."`
 	EncryptTo        []string `sep:"none" placeholder:"age1..." help:"Encrypt the file to this age recipient; may be repeated."`
 	ForcePending     bool     `help:"Plan to take over releases that say an operation is in progress, when whoever started it is gone."`
@@ -62,7 +63,7 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 	}
 	return t.around(ctx, f, func(f *fleet) error {
 		defer t.tidy(ctx, f.releases)
-		p, err := s.plan(ctx, t, f, plan.Policy{ForcePending: c.ForcePending, Diff: look.compare})
+		p, err := s.plan(ctx, t, f, plan.Policy{Against: c.Against, ForcePending: c.ForcePending, Diff: look.compare})
 		if err != nil {
 			return err
 		}
