@@ -43,6 +43,8 @@ type Cluster struct {
 	versionLock sync.Mutex
 	version     *version.Info
 
+	documents documents
+
 	wideDenied atomic.Bool // a LIST over all namespaces was refused once
 }
 
@@ -174,7 +176,8 @@ func (c *Cluster) APIVersions(ctx context.Context) ([]string, error) {
 }
 
 // Invalidate forgets what discovery and the mapper know. To be called after
-// custom resource definitions came or went.
+// custom resource definitions came or went. Documents of OpenAPI stay: schemas
+// are looked at before anything is written.
 func (c *Cluster) Invalidate() { c.mapper.Reset() }
 
 // warnings hands each distinct warning of a server on, once.

@@ -19,8 +19,8 @@ type node struct {
 	fields   map[string]*node
 	required []string
 	structs  []string // fields that are structs and no pointers in Go
-	extra    *node // of fields without a name; nil: see free
-	free     bool  // fields without a name are taken
+	extra    *node    // of fields without a name; nil: see free
+	free     bool     // fields without a name are taken
 	preserve bool
 	items    *node
 	list     ListKind
