@@ -171,12 +171,14 @@ func trimmed(s Step) Step {
 		if !s.Action.Writes() {
 			after = state.Revision{Chart: after.Chart}
 		}
-		// Helm stores JSON, which has no other bytes.
-		after.Notes = strings.ToValidUTF8(after.Notes, "\uFFFD")
+		after.Notes = validText(after.Notes)
 		s.After = &after
 	}
 	return s
 }
+
+// validText is a text as Helm stores it: in JSON, which has no other bytes.
+func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // Touched are the releases that executing the plan writes to.
 func (s *Saved) Touched() []spec.ReleaseID {

@@ -17,6 +17,8 @@ import (
 type View interface {
 	// Plan shows every step that writes, with its differences.
 	Plan(p *plan.Plan, opts PlanOptions)
+	// Replan shows which releases of a saved plan were planned anew.
+	Replan(r plan.Renewals, opts PlanOptions)
 	// Begin is called before the first event of a run; End after the last.
 	Begin(p *plan.Plan)
 	Event(e executor.Event)
