@@ -12,7 +12,9 @@ TOOL        := go tool -modfile=tools.mod
 GO_FILES     = git ls-files --cached --others --exclude-standard '*.go'
 TEST_FLAGS  ?=
 FUZZ_TIME   ?= 30s
-BENCH       ?= .
+SIZES       ?= 10,50
+BENCH_FLAGS ?=
+BENCH  ?= .
 BENCH_COUNT ?= 1
 DEMO        := .flotilla/demo
 
@@ -82,9 +84,14 @@ conformance: build ## Hold bin/flotilla against a corpus of recorded helmfile ru
 		-assume kustomize,helm-plugin-diff $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench
-bench: ## Run the benchmarks that match BENCH, BENCH_COUNT times, into bin/bench.txt
+bench: build devcluster ## Measure bin/flotilla beside a floor program, and helmfile and helmwave where they are on the PATH: into bin/bench.txt and .json: [SIZES=10,50,200,1000] [BENCH_FLAGS=-h]
+	@go build -ldflags '-s -w' -o bin/floor ./cmd/bench/floor
+	@go run ./cmd/bench -sizes '$(SIZES)' $(BENCH_FLAGS)
+
+.PHONY: microbench
+microbench: ## Run the Go benchmarks that match BENCH, BENCH_COUNT times, into bin/microbench.txt
 	@mkdir -p bin
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) ./... | tee bin/bench.txt
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) ./... | tee bin/microbench.txt
 
 .PHONY: fmt
 fmt: ## Format all Go files

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/flotilla-sh/flotilla/cmd/bench/traffic"
 	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
@@ -23,7 +24,7 @@ type bench struct {
 	dir     string
 	tools   []tool
 	cluster *cluster.Cluster
-	proxy   *proxy
+	proxy   *traffic.Proxy
 	through string // kubeconfig of the proxy
 	marks   int
 }
@@ -45,8 +46,10 @@ func newBench(o options, dir string) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.proxy, err = newProxy(config.Host, config.Transport, b.through)
-	return b, err
+	if b.proxy, err = traffic.Listen(config.Host, config.Transport); err != nil {
+		return nil, err
+	}
+	return b, os.WriteFile(b.through, b.proxy.Kubeconfig(), 0o600)
 }
 
 // all measures every work with every set. A first apply has a set of its own
@@ -121,7 +124,7 @@ func (b *bench) change(work string, at place) error {
 // of them alike, and then each once more through the proxy.
 func (b *bench) compare(ctx context.Context, work string, s set, ready func(run string) (place, func() error, error)) ([]result, error) {
 	samples := map[string][]sample{}
-	counted := map[string]traffic{}
+	counted := map[string]traffic.Count{}
 	for round := range b.rounds + 1 {
 		for _, t := range b.tools {
 			if t.commands(work, place{}) == nil || !b.takesPart(t, s, round) {
@@ -135,14 +138,14 @@ func (b *bench) compare(ctx context.Context, work string, s set, ready func(run 
 			at.kubeconfig = b.kubeconfig
 			if round == b.rounds {
 				at.kubeconfig = b.through
-				b.proxy.take()
+				b.proxy.Take()
 			}
 			took, err := b.measure(ctx, t, work, at)
 			if err != nil {
 				return nil, err
 			}
 			if round == b.rounds {
-				counted[t.name] = b.proxy.take()
+				counted[t.name] = b.proxy.Take()
 			} else {
 				samples[t.name] = append(samples[t.name], took)
 			}
@@ -160,7 +163,7 @@ func (b *bench) compare(ctx context.Context, work string, s set, ready func(run 
 		if all := samples[t.name]; len(all) > 0 {
 			results = append(results, result{
 				Work: work, Set: s.kind, Size: s.size, Objects: objects, Tool: t.name, Rounds: len(all),
-				sample: median(all), traffic: counted[t.name],
+				sample: median(all), Count: counted[t.name],
 			})
 		}
 	}

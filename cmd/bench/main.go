@@ -104,7 +104,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer b.proxy.close()
+	defer b.proxy.Close()
 	results, err := b.all(ctx)
 	if err != nil {
 		return err

@@ -8,18 +8,20 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/flotilla-sh/flotilla/cmd/bench/traffic"
 )
 
 // result is one tool at one work.
 type result struct {
-	Work    string `json:"work"`
-	Set     string `json:"set"`
-	Size    int    `json:"releases"`
-	Objects int    `json:"objectsPerRelease"`
-	Tool    string `json:"tool"`
-	Rounds  int    `json:"rounds"`
-	sample         // the medians
-	traffic        // of one run of its own
+	Work          string `json:"work"`
+	Set           string `json:"set"`
+	Size          int    `json:"releases"`
+	Objects       int    `json:"objectsPerRelease"`
+	Tool          string `json:"tool"`
+	Rounds        int    `json:"rounds"`
+	sample               // the medians
+	traffic.Count        // of one run of its own
 }
 
 func encode(results []result) ([]byte, error) {
@@ -70,7 +72,7 @@ func table(out *strings.Builder, rows []result) {
 	}
 	w.Flush()
 	for _, r := range rows {
-		fmt.Fprintf(out, "  %s asked: %s\n", r.Tool, strings.Join(r.kinds(), ", "))
+		fmt.Fprintf(out, "  %s asked: %s\n", r.Tool, strings.Join(r.Kinds(), ", "))
 	}
 }
 

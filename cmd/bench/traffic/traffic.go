@@ -1,6 +1,9 @@
-package main
+// Package traffic counts what any program asks of an API server: it is a proxy
+// in front of one.
+package traffic
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,64 +21,65 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// traffic is what a tool asked of the API server.
-type traffic struct {
+// Count is what was asked.
+type Count struct {
 	Requests int            `json:"requests"`
-	Bytes    int64          `json:"bytes"` // of bodies, both ways, as they travel
-	ByKind   map[string]int `json:"byKind,omitempty"`
+	Bytes    int64          `json:"bytes"`            // of bodies, both ways, as they travel
+	ByKind   map[string]int `json:"byKind,omitempty"` // "GET secrets", "LIST secrets", "GET /version" and the like
 }
 
-// kinds lists the requests by kind, most first.
-func (t traffic) kinds() []string {
-	names := slices.SortedFunc(maps.Keys(t.ByKind), func(a, b string) int {
-		if d := t.ByKind[b] - t.ByKind[a]; d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
+// Kinds lists the requests by kind, the most frequent first: "50 GET pods".
+func (c Count) Kinds() []string {
+	names := slices.SortedFunc(maps.Keys(c.ByKind), func(a, b string) int {
+		return cmp.Or(c.ByKind[b]-c.ByKind[a], strings.Compare(a, b))
 	})
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%d %s", t.ByKind[name], name)
+		names[i] = fmt.Sprintf("%d %s", c.ByKind[name], name)
 	}
 	return names
 }
 
-// proxy stands in front of the API server and counts, for every tool alike.
-// Timed runs go past it, because it works on the same cores.
-type proxy struct {
-	server http.Server
+// Proxy stands in front of an API server and counts. Everybody who can reach it
+// acts as the user of its transport, so it listens on this machine only.
+type Proxy struct {
+	server     http.Server
+	kubeconfig []byte
 
 	mu   sync.Mutex
-	seen traffic
+	seen Count
 }
 
-// newProxy listens on a free port and writes a kubeconfig that leads there. It
-// speaks to the API server with the transport it is given.
-func newProxy(host string, transport http.RoundTripper, kubeconfig string) (*proxy, error) {
-	server, err := url.Parse(host)
+// Listen starts a proxy on a free port. It speaks to the API server, given by
+// its URL, with that transport, which also authenticates.
+func Listen(server string, transport http.RoundTripper) (*Proxy, error) {
+	to, err := url.Parse(server)
 	if err != nil {
 		return nil, err
 	}
 	certificate, root, err := certify()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making a certificate: %w", err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{}
+	p := &Proxy{kubeconfig: fmt.Appendf(nil, `{"apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+"clusters": [{"name": "proxy", "cluster": {"server": "https://%s", "certificate-authority-data": %q}}],
+"users": [{"name": "proxy", "user": {}}],
+"contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}]}
+`, listener.Addr(), base64.StdEncoding.EncodeToString(root))}
 	forward := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(server) },
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		Transport:     transport,
-		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // of a client that left
+		FlushInterval: -1,                         // watches
+		ErrorLog:      log.New(io.Discard, "", 0), // of clients that left
 	}
 	p.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.note(r)
@@ -84,28 +88,27 @@ func newProxy(host string, transport http.RoundTripper, kubeconfig string) (*pro
 	})
 	p.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	p.server.ErrorLog = forward.ErrorLog
-	go func() { _ = p.server.ServeTLS(listener, "", "") }() // ends with close
-	config := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "bench",
-"clusters": [{"name": "bench", "cluster": {"server": "https://%s", "certificate-authority-data": %q}}],
-"users": [{"name": "bench", "user": {}}],
-"contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}]}
-`, listener.Addr(), base64.StdEncoding.EncodeToString(root))
-	return p, os.WriteFile(kubeconfig, []byte(config), 0o600)
+	go func() { _ = p.server.ServeTLS(listener, "", "") }() // ends with Close
+	return p, nil
 }
 
-func (p *proxy) close() { _ = p.server.Close() }
+// Kubeconfig leads to the API server through the proxy; its context is "proxy".
+func (p *Proxy) Kubeconfig() []byte { return p.kubeconfig }
 
-// take gives what was counted since the last call.
-func (p *proxy) take() traffic {
+// Close ends the proxy and what goes through it.
+func (p *Proxy) Close() error { return p.server.Close() }
+
+// Take gives what was counted since the last call.
+func (p *Proxy) Take() Count {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seen := p.seen
-	p.seen = traffic{}
+	p.seen = Count{}
 	return seen
 }
 
 // note counts a request under its method and the kind of objects it is for.
-func (p *proxy) note(r *http.Request) {
+func (p *Proxy) note(r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	at := 2 // api/v1/KIND
 	if parts[0] == "apis" {
@@ -134,7 +137,7 @@ func (p *proxy) note(r *http.Request) {
 	p.seen.ByKind[method+" "+kind]++
 }
 
-func (p *proxy) add(n int) {
+func (p *Proxy) add(n int) {
 	p.mu.Lock()
 	p.seen.Bytes += int64(n)
 	p.mu.Unlock()
@@ -142,7 +145,7 @@ func (p *proxy) add(n int) {
 
 type counted struct {
 	io.ReadCloser
-	to *proxy
+	to *Proxy
 }
 
 func (c *counted) Read(b []byte) (int, error) {
@@ -153,7 +156,7 @@ func (c *counted) Read(b []byte) (int, error) {
 
 type answer struct {
 	http.ResponseWriter
-	to *proxy
+	to *Proxy
 }
 
 func (a *answer) Write(b []byte) (int, error) {
@@ -172,7 +175,7 @@ func certify() (certificate tls.Certificate, root []byte, err error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "bench"},
+		Subject:               pkix.Name{CommonName: "proxy"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(48 * time.Hour),
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
