@@ -48,7 +48,8 @@ type applyCmd struct {
 	against
 	identities
 	idleCleanup
-	Plan string `arg:"" optional:"" name:"plan" help:"A file that plan -o wrote: apply exactly that, without state files, repositories and secret stores."`
+	Replan bool   `help:"Of a saved plan, plan releases that have moved since anew, with its flags. What is not as reviewed is shown and needs --interactive."`
+	Plan   string `arg:"" optional:"" name:"plan" help:"A file that plan -o wrote: apply exactly that, without state files, repositories and secret stores."`
 }
 
 // Run diffs, asks if wanted, and changes what differs; of a saved plan, what
@@ -56,6 +57,9 @@ type applyCmd struct {
 func (c *applyCmd) Run(ctx context.Context, s *session) error {
 	if c.Plan != "" {
 		return s.applySaved(ctx, c)
+	}
+	if c.Replan {
+		return fmt.Errorf("%w: --replan is for a saved plan: name its file", errUsage)
 	}
 	if len(c.Identity) > 0 {
 		return fmt.Errorf("%w: --identity opens a saved plan: name its file", errUsage)

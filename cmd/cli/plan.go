@@ -2,17 +2,13 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/plan"
-	"github.com/flotilla-sh/flotilla/plan/file"
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
@@ -35,8 +31,10 @@ type planCmd struct {
 	installFlags
 	trackFlags
 	against
+	identities
 	Out              string   `short:"o" placeholder:"FILE" help:"Save the plan, with all that applying it needs. The file holds secrets."`
 	EncryptTo        []string `sep:"none" placeholder:"age1..." help:"Encrypt the file to this age recipient; may be repeated."`
+	Replan           string   `placeholder:"PLAN" help:"Make a new plan of a saved one: releases that have moved since are planned anew, with the flags of that plan; all others stay as they are."`
 	ForcePending     bool     `help:"Plan to take over releases that say an operation is in progress, when whoever started it is gone."`
 	DetailedExitcode bool     `help:"Exit with 2 when there are changes."`
 }
@@ -46,14 +44,13 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	t, f, err := s.bound(ctx, request{
-		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
-		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
-		raw: helmText{
-			args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
-			heeds: []helmList{listShow, listRender, listSync}, // as apply
-		},
-	})
+	if c.Replan != "" {
+		return c.replan(ctx, s)
+	}
+	if c.Out != "" {
+		s.reads = &spec.ReadFiles{}
+	}
+	t, f, err := s.bound(ctx, c.request())
 	if err != nil {
 		return err
 	}
@@ -63,7 +60,7 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 	}
 	return t.around(ctx, f, func(f *fleet) error {
 		defer t.tidy(ctx, f.releases)
-		p, err := s.plan(ctx, t, f, plan.Policy{Against: c.Against, ForcePending: c.ForcePending, Diff: look.compare})
+		p, err := c.make(ctx, t, f, look)
 		if err != nil {
 			return err
 		}
@@ -80,10 +77,27 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
+func (c *planCmd) request() request {
+	return request{
+		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
+		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
+		raw: helmText{
+			args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
+			heeds: []helmList{listShow, listRender, listSync}, // as apply
+		},
+	}
+}
+
+func (c *planCmd) make(ctx context.Context, t *tools, f *fleet, look planLook) (*plan.Plan, error) {
+	return t.session.plan(ctx, t, f, plan.Policy{Against: c.Against, ForcePending: c.ForcePending, Diff: look.compare})
+}
+
 func (c *planCmd) check() error {
 	switch {
 	case len(c.EncryptTo) > 0 && c.Out == "":
 		return fmt.Errorf("%w: --encrypt-to needs -o FILE", errUsage)
+	case len(c.Identity) > 0 && c.Replan == "":
+		return fmt.Errorf("%w: --identity opens a saved plan: name its file with --replan", errUsage)
 	case c.ShowSecrets && c.Out != "":
 		return fmt.Errorf("%w: --show-secrets and -o exclude each other: the differences in a saved plan are masked", errUsage)
 	}
@@ -99,86 +113,19 @@ type planned struct {
 // save writes the plan into its file. The file is for its owner alone and is
 // there as a whole or not at all.
 func (c *planCmd) save(ctx context.Context, t *tools, f *fleet, p planned) error {
-	s := t.session
-	from := plan.Origin{
-		Flotilla: s.env.Version.Flotilla, Created: s.env.Now(),
-		Policy: plan.SavedPolicy{ForcePending: c.ForcePending, NoHooks: p.noHooks},
-	}
-	var err error
-	if from.Files, err = sourceFiles(f); err != nil {
+	from, err := c.origin(ctx, t, f, p)
+	if err != nil {
 		return err
 	}
-	if from.Hooks, err = s.lifecycleOf(f.spec, "apply").freeze(ctx, p.Plan); err != nil {
-		return err
-	}
-	from.Secrets = s.secrets.met.Known() // those of hooks, too
 	saved, err := p.Save(from)
 	if err != nil {
 		return err
 	}
-	charts := map[string][]byte{}
-	for _, digest := range saved.Charts() {
-		found, err := t.charts.Open(digest)
-		if err != nil {
-			return err
-		}
-		if charts[digest], err = found.Archive(); err != nil {
-			return err
-		}
-	}
-	data, err := file.Pack(saved, charts)
+	charts, err := t.archives(saved, nil)
 	if err != nil {
 		return err
 	}
-	if len(c.EncryptTo) > 0 {
-		if data, err = file.Encrypt(data, c.EncryptTo); err != nil {
-			return err
-		}
-	}
-	if err := writePrivate(c.Out, data); err != nil {
-		return err
-	}
-	return s.tell(fmt.Sprintf("Saved in %s; to apply exactly this: flotilla apply %s", c.Out, c.Out))
-}
-
-// sourceFiles names the state files and local values files of a plan. Of
-// standard input, which can be read once, it takes the final state.
-func sourceFiles(f *fleet) ([]plan.SourceFile, error) {
-	contents := map[string][]byte{}
-	var paths []string
-	for i, one := range f.spec.Files {
-		if one.Path == "-" {
-			text, err := f.spec.StateOf(i, f.spec.Releases)
-			if err != nil {
-				return nil, err
-			}
-			contents["-"] = text
-		}
-		paths = append(paths, one.Path)
-	}
-	for _, r := range f.releases {
-		for _, v := range r.Values {
-			if filepath.IsAbs(v.Path) {
-				paths = append(paths, v.Path)
-			}
-		}
-	}
-	slices.Sort(paths)
-	var files []plan.SourceFile
-	for _, path := range slices.Compact(paths) {
-		content, ok := contents[path]
-		if !ok {
-			var err error
-			if content, err = os.ReadFile(path); errors.Is(err, os.ErrNotExist) {
-				continue // a values file that may be missing
-			} else if err != nil {
-				return nil, err
-			}
-		}
-		sum := sha256.Sum256(content)
-		files = append(files, plan.SourceFile{Path: path, Digest: "sha256:" + hex.EncodeToString(sum[:])})
-	}
-	return files, nil
+	return c.write(t.session, savedPlan{saved, charts})
 }
 
 // writePrivate puts a file in its place that only its owner can read.

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/engine/chart"
-	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/file"
@@ -74,36 +73,36 @@ func readPlan(path string, with identities) (*plan.Saved, map[string][]byte, err
 // applySaved executes a saved plan. It looks at nothing but the file and the
 // cluster.
 func (s *session) applySaved(ctx context.Context, c *applyCmd) error {
-	if err := s.onlyOfTheRun(); err != nil {
+	if err := s.onlyOfTheRun(c.asRun()...); err != nil {
 		return err
 	}
 	saved, archives, err := s.readPlan(c.Plan, c.identities)
 	if err != nil {
 		return err
 	}
-	if len(saved.Hooks) > 0 && s.noHooks() {
-		return fmt.Errorf("applying %s: %w: its releases have hooks, such as those of %s", c.Plan, hooks.ErrNoExec, saved.Hooks[0].Release)
+	from := savedPlan{saved, archives}
+	if c.Replan {
+		return s.applyRenewed(ctx, c, from)
+	}
+	if err := s.sameClusters(ctx, saved); err != nil {
+		return err
 	}
 	p, err := s.onto(ctx, saved)
 	if err != nil {
 		return err
 	}
-	charts, err := imported(archives)
-	if err != nil {
-		return fmt.Errorf("reading the plan %s: %w", c.Plan, err)
-	}
 	look := c.show(c.format)
 	look.Saved = saved
 	s.view.Plan(p, look)
-	if !p.Changed() {
-		return nil
+	return s.executeSaved(ctx, c, &renewed{savedPlan: from, plan: p})
+}
+
+// asRun are further flags that applying a saved plan takes.
+func (c *applyCmd) asRun() []string {
+	if c.Replan {
+		return []string{"file"}
 	}
-	if yes, err := s.confirm(ctx, p.Mode); err != nil || !yes {
-		return err
-	}
-	e := s.engine(charts)
-	w := executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(saved)}
-	return s.execute(ctx, w, p, c.request(p.Mode))
+	return nil
 }
 
 // onto looks at the cluster once, and refuses a plan that it has moved away
@@ -118,7 +117,7 @@ func (s *session) onto(ctx context.Context, saved *plan.Saved) (*plan.Plan, erro
 	}
 	p, err := saved.Onto(have)
 	if errors.Is(err, state.ErrStale) {
-		return nil, errors.Join(errors.New("the plan is stale: nothing was written; plan anew"), err)
+		return nil, errors.Join(errors.New("the plan is stale: nothing was written; plan anew, or give --replan to plan just these releases anew"), err)
 	}
 	return p, err
 }
@@ -150,18 +149,13 @@ func (s *session) frozen(saved *plan.Saved) frozenHooks {
 	return h
 }
 
-// onlyOfTheRun refuses flags that say what is wanted: a saved plan has decided
-// that.
-func (s *session) onlyOfTheRun() error {
-	ofTheRun := []string{
-		"output", "context", "skip-diff-on-install", "suppress", "suppress-secrets", "suppress-diff", "identity",
-		"concurrency", "rollback", "keep-going", "detailed-exitcode",
-		"kubeconfig", "no-exec", "cache-dir", "interactive", "color", "no-color", "log-level", "quiet", "debug",
-	}
+// onlyOfTheRun refuses flags that say what is wanted, but for some: a saved plan
+// has decided that.
+func (s *session) onlyOfTheRun(but ...string) error {
 	flags := flagsBelow(s.parser.Model.Node)
 	var others []string
 	for _, name := range slices.Sorted(maps.Keys(s.given)) {
-		if !slices.Contains(ofTheRun, name) && !flags["--"+name].Hidden {
+		if !slices.Contains(ofTheRun(), name) && !slices.Contains(but, name) && !flags["--"+name].Hidden {
 			others = append(others, "--"+name)
 		}
 	}

@@ -24,6 +24,8 @@ type session struct {
 	view    view.View
 	parser  *kong.Kong
 	command string          // name of the command that runs
+	dir     string          // where the path of state files starts; empty: the working folder
+	reads   *spec.ReadFiles // of the state files and all that they name; nil: nobody asks
 	given   map[string]bool // long names of the flags that were typed
 
 	secrets  *secrets
@@ -208,6 +210,8 @@ func (s *session) loadOptions(q request) spec.LoadOptions {
 		Sequential:           g.SequentialHelmfiles,
 		NoFileOrder:          g.FileOrder == "none",
 		CacheDir:             s.cacheDir("sources"),
+		Dir:                  s.dir,
+		ReadFiles:            s.reads,
 		LookupEnv:            s.env.Lookup,
 		Warn:                 s.view.Warn,
 	}, s.clusters)

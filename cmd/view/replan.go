@@ -29,7 +29,7 @@ func (h *human) Replan(r plan.Renewals, opts PlanOptions) {
 		b.WriteString("Files that are not what the plan was made of:\n")
 	}
 	for _, f := range r.Files {
-		fmt.Fprintf(&b, "    %s %s\n", f.Path, h.paint(dim, f.Move))
+		fmt.Fprintf(&b, "    %s %s\n", f.Path, h.paint(dim, string(f.Move)))
 	}
 	b.WriteString("\n")
 	fmt.Fprint(h.streams.Out, b.String())
