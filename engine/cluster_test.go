@@ -189,6 +189,26 @@ func TestReuseValuesKeepsValuesAndDefaultsOfTheStoredRelease(t *testing.T) {
 	}
 }
 
+func TestResetThenReuseValuesKeepsValuesOfTheUserAlone(t *testing.T) {
+	f := online(t)
+	template := configMap + "  v: '{{ .Values.a }} {{ .Values.b }} {{ .Values.c }}'\n"
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": template, "values.yaml": "a: old\n"}), "reset-reuse")
+	r.Options.RecordLabels = map[string]string{"team": "a"}
+	f.mustApply(r, map[string]any{"b": "mine", "c": "first"})
+	r.Chart.Ref = writeChart(t, map[string]string{"templates/a.yaml": template, "values.yaml": "a: new\n"})
+	r.Options.ResetThenReuseValues = true
+	f.mustApply(r, map[string]any{"c": "more"})
+	if got := f.configMap("reset-reuse").Data["v"]; got != "new mine more" {
+		t.Errorf("v is %q", got)
+	}
+	if diff := cmp.Diff(map[string]any{"b": "mine", "c": "more"}, f.read(r).Last().Values); diff != "" {
+		t.Errorf("stored values (-want +got):\n%s", diff)
+	}
+	if got := f.read(r).Last().Labels["team"]; got != "a" {
+		t.Errorf("the record's label is %q", got)
+	}
+}
+
 func TestHooksRunInOrderAroundTheObjects(t *testing.T) {
 	f := online(t)
 	r := f.release(sharedChart(t, "hooks"), "ring")

@@ -10,9 +10,10 @@ import (
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	release "helm.sh/helm/v4/pkg/release/v1"
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"sigs.k8s.io/yaml"
 
-	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // preparation is what turns a chart as loaded into the chart as released.
@@ -34,11 +35,15 @@ func (e *Engine) prepare(ctx context.Context, loaded *chartv2.Chart, p preparati
 		return nil, err
 	}
 	values := p.values
-	if p.in.Release.Options.ReuseValues && Upgrades(p.in.Have) {
+	switch {
+	case !Upgrades(p.in.Have):
+	case p.in.Release.Options.ReuseValues:
 		var err error
 		if values, err = e.reuseValues(ctx, loaded, p); err != nil {
 			return nil, err
 		}
+	case p.in.Release.Options.ResetThenReuseValues:
+		values = util.CoalesceTables(values, copyMap(base(p.in.Have).Values))
 	}
 	if err := chartutil.ProcessDependencies(loaded, values); err != nil {
 		return nil, err
@@ -64,10 +69,7 @@ func checkDependencies(loaded *chartv2.Chart) error {
 // of its chart included, become the new chart's defaults. Offline the stored
 // chart cannot be read, so only the values of the user are reused.
 func (e *Engine) reuseValues(ctx context.Context, loaded *chartv2.Chart, p preparation) (map[string]any, error) {
-	current := p.in.Have.Deployed()
-	if current == nil {
-		current = p.in.Have.Last()
-	}
+	current := base(p.in.Have)
 	if p.to == nil {
 		return util.CoalesceTables(p.values, copyMap(current.Values)), nil
 	}
@@ -80,6 +82,14 @@ func (e *Engine) reuseValues(ctx context.Context, loaded *chartv2.Chart, p prepa
 		return nil, fmt.Errorf("reading revision %d for its values: %w", current.Number, err)
 	}
 	return reuse(loaded, stored, p.values)
+}
+
+// base is the revision that an upgrade starts from, as Helm finds it.
+func base(have state.Release) *state.Revision {
+	if current := have.Deployed(); current != nil {
+		return current
+	}
+	return have.Last()
 }
 
 func reuse(loaded *chartv2.Chart, stored *release.Release, values map[string]any) (map[string]any, error) {

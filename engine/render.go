@@ -153,10 +153,15 @@ func takeNotes(files map[string]string, chartName string) string {
 const notesFile = "NOTES.txt"
 
 func recordLabels(r spec.Release) map[string]string {
-	if !r.Options.SyncLabels || len(r.Labels) == 0 {
+	labels := map[string]string{}
+	if r.Options.SyncLabels {
+		maps.Copy(labels, r.Labels)
+	}
+	maps.Copy(labels, r.Options.RecordLabels)
+	if len(labels) == 0 {
 		return nil
 	}
-	return maps.Clone(r.Labels)
+	return labels
 }
 
 // rendering is what the templates of one chart see of the world.

@@ -80,6 +80,8 @@ func TestSetsGoOnTopOfValuesAsOnHelmsCommandLine(t *testing.T) {
 		{Kind: spec.SetLiteral, Name: "literal", Value: "a,b={c}"},
 		{Kind: spec.SetFile, Name: "file", Value: file},
 		{Kind: spec.SetRaw, Value: "raw=true,other.x=null"},
+		{Kind: spec.SetJSON, Value: `json.list=[1,"2"],gone=null`},
+		{Kind: spec.SetJSON, Value: `{"json": {"more": true}, "top": "x"}`},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +90,7 @@ func TestSetsGoOnTopOfValuesAsOnHelmsCommandLine(t *testing.T) {
 		"keep": "x", "deep": map[string]any{"a": int64(2), "list": []any{"p", "z"}},
 		"text": "2", "many": []any{"a", "b"}, "literal": "a,b={c}", "file": "from, a file\n",
 		"raw": true, "other": map[string]any{"x": nil},
+		"json": map[string]any{"list": []any{float64(1), "2"}, "more": true}, "gone": nil, "top": "x",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)

@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/strvals"
 
 	"github.com/flotilla-sh/flotilla/spec"
@@ -37,6 +40,8 @@ func applySet(values map[string]any, set spec.SetValue) error {
 		err = strvals.ParseLiteralInto(set.Name+"="+set.Value, values)
 	case spec.SetRaw:
 		err = strvals.ParseInto(set.Value, values)
+	case spec.SetJSON:
+		err = setJSON(values, set.Value)
 	case spec.SetFile:
 		err = setFile(values, set)
 	default:
@@ -48,6 +53,20 @@ func applySet(values map[string]any, set spec.SetValue) error {
 	if err != nil {
 		return fmt.Errorf("setting %s: %w", set.Name, err)
 	}
+	return nil
+}
+
+// setJSON takes a whole object, or name=JSON,... Source: MergeValues of
+// helm.sh/helm/v4/pkg/cli/values.
+func setJSON(values map[string]any, text string) error {
+	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return strvals.ParseJSON(text, values)
+	}
+	var object map[string]any
+	if err := json.Unmarshal([]byte(text), &object); err != nil {
+		return errors.New("it is no JSON object") // the text may be secret
+	}
+	maps.Copy(values, loader.MergeMaps(values, object))
 	return nil
 }
 

@@ -28,7 +28,7 @@ func (s *Spec) LayersOf(ctx context.Context, r Release) (layers []origin.Layer, 
 		}
 		layers = append(layers, layer)
 	}
-	for _, set := range r.Set {
+	for _, set := range inHelmsOrder(r.Set) {
 		layers = append(layers, n.set(set))
 	}
 	return layers, mergedValues(read), nil

@@ -151,13 +151,15 @@ type SetValue struct {
 type SetKind string
 
 // The kinds of set that Helm knows, and Raw: Value is a whole strvals
-// expression as given on the command line (name=value,...), Name is empty.
+// expression as given on the command line (name=value,...), Name is empty. JSON
+// has no Name either: Value is a JSON object, or name=JSON,...
 const (
 	SetTyped   SetKind = "set"
 	SetString  SetKind = "set-string"
 	SetFile    SetKind = "set-file"
 	SetRaw     SetKind = "set-raw"
 	SetLiteral SetKind = "set-literal"
+	SetJSON    SetKind = "set-json"
 )
 
 // Options are the ways in which Helm is told to work on one release. Zero
@@ -182,11 +184,13 @@ type Options struct {
 	Description          string
 	Cascade              string // "background", "foreground", "orphan" or empty for background
 	DeleteWait           bool
-	DeleteTimeout        time.Duration // zero: 300 s
-	SyncLabels           bool          // put Release.Labels on the Helm release record
-	APIVersions          []string      // offline rendering
-	KubeVersion          string        // offline rendering
-	PostRenderer         string        // executable or Helm 4 plugin
+	DeleteTimeout        time.Duration     // zero: 300 s
+	ResetThenReuseValues bool              // put the values on top of those that the user gave the deployed revision
+	SyncLabels           bool              // put Release.Labels on the Helm release record
+	RecordLabels         map[string]string // more labels for the record, above those of the release
+	APIVersions          []string          // offline rendering
+	KubeVersion          string            // offline rendering
+	PostRenderer         string            // executable or Helm 4 plugin
 	PostRendererArgs     []string
 	UpdateStrategy       string // "reinstallIfForbidden" or empty: never reinstall
 	ContinueOnError      bool   // its failure is told, but fails nothing that does not need it

@@ -12,10 +12,11 @@ import (
 
 // SetOf gives Release.Set with its secret references resolved, which loading
 // leaves as they are written: whoever only lists releases needs no secrets.
-// What the caller has appended to Release.Set stays behind what loading gave.
+// What the caller has appended to Release.Set counts, too. The result is in the
+// order in which Helm applies its flags: by kind, and as written within a kind.
 func (s *Spec) SetOf(ctx context.Context, r Release) ([]SetValue, error) {
 	if s.loaded == nil || !slices.ContainsFunc(r.Set, func(v SetValue) bool { return values.Has(v.Value) }) {
-		return r.Set, nil
+		return inHelmsOrder(r.Set), nil
 	}
 	f := s.loaded.files[r.File].file
 	c := &converter{loader: s.loaded.loader, file: f}
@@ -36,7 +37,16 @@ func (s *Spec) SetOf(ctx context.Context, r Release) ([]SetValue, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("reading the values of release %s: %w", r.ID, err)
 	}
-	return set, nil
+	return inHelmsOrder(set), nil
+}
+
+// inHelmsOrder sorts a copy: a later kind wins over an earlier one, wherever it
+// is written. Source: MergeValues of helm.sh/helm/v4/pkg/cli/values.
+func inHelmsOrder(set []SetValue) []SetValue {
+	rank := map[SetKind]int{SetJSON: 0, SetTyped: 1, SetRaw: 1, "": 1, SetString: 2, SetFile: 3, SetLiteral: 4}
+	sorted := slices.Clone(set)
+	slices.SortStableFunc(sorted, func(a, b SetValue) int { return rank[a.Kind] - rank[b.Kind] })
+	return sorted
 }
 
 // resolved resolves the references in a set that is written as for Helm.
@@ -50,7 +60,7 @@ func (v SetValue) resolved(resolve func(string) (string, error)) (SetValue, erro
 		v.Value, err = inExpression(v.Value, resolve)
 	case SetLiteral:
 		v.Value, err = resolve(v.Value)
-	case SetFile: // a path is no place for a secret
+	case SetFile, SetJSON: // a path, and JSON as it is, are no places for references
 	default:
 		err = fmt.Errorf("unknown kind of set %q", v.Kind)
 	}

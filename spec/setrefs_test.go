@@ -32,8 +32,8 @@ releases:
 		return out
 	}
 	tail := []string{
-		"cli=secret of vault://x2,l={secret of vault://x3,p}", "n=1", `r=secret of vault://x\,4#/k,e=a\,b`,
-		"set-string s=x-secret of vault://x5-y", "set-literal t=a,b", "set-file f=/x/ref+f", `b=a\\\{b`,
+		"cli=secret of vault://x2,l={secret of vault://x3,p}", "n=1", `r=secret of vault://x\,4#/k,e=a\,b`, `b=a\\\{b`,
+		"set-string s=x-secret of vault://x5-y", "set-file f=/x/ref+f", "set-literal t=a,b",
 	}
 	for i, first := range []string{"set a=secret of vault://x1", `set a=x\,y`} {
 		r := s.Releases[i]
@@ -55,5 +55,32 @@ releases:
 	s = mustLoad(t, map[string]string{"helmfile.yaml": "releases: [{name: r, chart: c}, {name: plain, chart: c}]\n"}, LoadOptions{})
 	if _, err := s.SetOf(context.Background(), r); err == nil || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), "resolving ref+vault://none") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestSetsCountInHelmsOrder holds the kinds against what helmfile 1.8.0 with
+// Helm 4.3.1 renders: Helm reads flags of one kind after those of another.
+func TestSetsCountInHelmsOrder(t *testing.T) {
+	s := mustLoad(t, map[string]string{"f.txt": "x", "helmfile.yaml": `
+releases:
+- name: r
+  chart: c
+  set: [{name: a, file: f.txt}, {name: a, value: typed}]
+  setString: [{name: b, value: text}]
+  env: [{name: b, value: HOME}]
+`}, LoadOptions{LookupEnv: func(string) (string, bool) { return "home", true }, ReleaseSet: []string{"b=cli"}})
+	r := s.Releases[0]
+	r.Set = append(r.Set, SetValue{Kind: SetLiteral, Name: "a"}, SetValue{Kind: SetJSON, Value: "a=1"})
+	set, err := s.SetOf(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range set {
+		got = append(got, string(v.Kind))
+	}
+	want := []string{"set-json", "set", "set", "set-raw", "set-string", "set-file", "set-literal"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -187,7 +187,7 @@ func valueFlags() map[string]helmFlag {
 	set := func(kind spec.SetKind) helmFlag {
 		return helmFlag{do: func(p *argsParser, value string) error {
 			v := spec.SetValue{Kind: kind, Value: value}
-			if kind != spec.SetRaw {
+			if kind != spec.SetRaw && kind != spec.SetJSON {
 				v.Name, v.Value, _ = strings.Cut(value, "=")
 			}
 			if kind == spec.SetFile && !filepath.IsAbs(v.Value) {
@@ -208,7 +208,7 @@ func valueFlags() map[string]helmFlag {
 	}}
 	return map[string]helmFlag{
 		"--set": set(spec.SetRaw), "--set-string": set(spec.SetString), "--set-literal": set(spec.SetLiteral),
-		"--set-file": set(spec.SetFile), "--values": values, "-f": values,
+		"--set-file": set(spec.SetFile), "--set-json": set(spec.SetJSON), "--values": values, "-f": values,
 	}
 }
 
@@ -246,26 +246,28 @@ func optionFlags() map[string]helmFlag {
 		"--reset-values":       {bare: true, then: "true", do: resetValues},
 		"--description":        text(func(r *spec.Release) *string { return &r.Options.Description }),
 		"--cascade":            {do: cascade},
+		"--labels":             {do: recordLabels},
 		"--kube-version":       text(func(r *spec.Release) *string { return &r.Options.KubeVersion }),
 		"--post-renderer":      text(func(r *spec.Release) *string { return &r.Options.PostRenderer }),
 		"--post-renderer-args": list(func(r *spec.Release) *[]string { return &r.Options.PostRendererArgs }),
 		"--api-versions":       list(func(r *spec.Release) *[]string { return &r.Options.APIVersions }),
 	}
-	all["-a"] = all["--api-versions"]
+	all["-a"], all["-l"] = all["--api-versions"], all["--labels"]
 	for name, field := range map[string]option{
-		"--wait-for-jobs":          func(r *spec.Release) *bool { return &r.Options.WaitForJobs },
-		"--atomic":                 func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
-		"--rollback-on-failure":    func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
-		"--cleanup-on-fail":        func(r *spec.Release) *bool { return &r.Options.CleanupOnFail },
-		"--create-namespace":       func(r *spec.Release) *bool { return &r.Options.CreateNamespace },
-		"--force":                  func(r *spec.Release) *bool { return &r.Options.ForceReplace },
-		"--force-replace":          func(r *spec.Release) *bool { return &r.Options.ForceReplace },
-		"--force-conflicts":        func(r *spec.Release) *bool { return &r.Options.ForceConflicts },
-		"--reuse-values":           func(r *spec.Release) *bool { return &r.Options.ReuseValues },
-		"--skip-crds":              func(r *spec.Release) *bool { return &r.Options.SkipCRDs },
-		"--take-ownership":         func(r *spec.Release) *bool { return &r.Options.TakeOwnership },
-		"--skip-schema-validation": func(r *spec.Release) *bool { return &r.Options.SkipSchemaValidation },
-		"--enable-dns":             func(r *spec.Release) *bool { return &r.Options.EnableDNS },
+		"--wait-for-jobs":           func(r *spec.Release) *bool { return &r.Options.WaitForJobs },
+		"--atomic":                  func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
+		"--rollback-on-failure":     func(r *spec.Release) *bool { return &r.Options.RollbackOnFailure },
+		"--cleanup-on-fail":         func(r *spec.Release) *bool { return &r.Options.CleanupOnFail },
+		"--create-namespace":        func(r *spec.Release) *bool { return &r.Options.CreateNamespace },
+		"--force":                   func(r *spec.Release) *bool { return &r.Options.ForceReplace },
+		"--force-replace":           func(r *spec.Release) *bool { return &r.Options.ForceReplace },
+		"--force-conflicts":         func(r *spec.Release) *bool { return &r.Options.ForceConflicts },
+		"--reset-then-reuse-values": func(r *spec.Release) *bool { return &r.Options.ResetThenReuseValues },
+		"--reuse-values":            func(r *spec.Release) *bool { return &r.Options.ReuseValues },
+		"--skip-crds":               func(r *spec.Release) *bool { return &r.Options.SkipCRDs },
+		"--take-ownership":          func(r *spec.Release) *bool { return &r.Options.TakeOwnership },
+		"--skip-schema-validation":  func(r *spec.Release) *bool { return &r.Options.SkipSchemaValidation },
+		"--enable-dns":              func(r *spec.Release) *bool { return &r.Options.EnableDNS },
 	} {
 		all[name] = yes(field)
 	}
@@ -348,6 +350,28 @@ func resetValues(p *argsParser, value string) error {
 		p.change(func(r *spec.Release) { r.Options.ReuseValues = false })
 	}
 	return err
+}
+
+// recordLabels reads name=value,... as pflag's StringToString does.
+func recordLabels(p *argsParser, value string) error {
+	labels := map[string]string{}
+	for pair := range strings.SplitSeq(value, ",") {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok {
+			return fmt.Errorf("expected name=value, not %q", pair)
+		}
+		labels[name] = text
+	}
+	p.change(func(r *spec.Release) {
+		all := maps.Clone(labels)
+		for name, text := range r.Options.RecordLabels {
+			if _, ok := all[name]; !ok {
+				all[name] = text
+			}
+		}
+		r.Options.RecordLabels = all
+	})
+	return nil
 }
 
 func chartFlags() map[string]helmFlag {

@@ -23,6 +23,10 @@ func TestHelmArgsChangeReleases(t *testing.T) {
 		{"sets of every kind", "--set a=1,b=2 --set-string c=x=y --set-file d=f.txt --set-literal e=,", spec.Release{Set: []spec.SetValue{
 			{Kind: spec.SetRaw, Value: "a=1,b=2"}, {Kind: spec.SetString, Name: "c", Value: "x=y"},
 			{Kind: spec.SetFile, Name: "d", Value: "/w/f.txt"}, {Kind: spec.SetLiteral, Name: "e", Value: ","}}}},
+		{"JSON", `--set-json a={"b":1},c=[2] --set-json={"d":null}`, spec.Release{Set: []spec.SetValue{
+			{Kind: spec.SetJSON, Value: `a={"b":1},c=[2]`}, {Kind: spec.SetJSON, Value: `{"d":null}`}}}},
+		{"labels of the record", "--labels a=1,b=2 -l b=3", spec.Release{Options: spec.Options{RecordLabels: map[string]string{"a": "1", "b": "3"}}}},
+		{"values of the user alone are reused", "--reset-then-reuse-values", spec.Release{Options: spec.Options{ResetThenReuseValues: true}}},
 		{"values files", "-f a.yaml,/b.yaml --values=c.yaml", spec.Release{Values: []spec.ValuesSource{{Path: "/w/a.yaml"}, {Path: "/b.yaml"}, {Path: "/w/c.yaml"}}}},
 		{"bare flags", "--wait --atomic --force --skip-crds=false", spec.Release{Options: spec.Options{Wait: true, DeleteWait: true, RollbackOnFailure: true, ForceReplace: true}}},
 		{"a strategy of waiting", "--wait=legacy", spec.Release{Options: spec.Options{Wait: true, DeleteWait: true, Track: spec.Track{Mode: "helm-legacy"}}}},
