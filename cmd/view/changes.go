@@ -75,7 +75,7 @@ func (h *human) title(i diff.Item) string {
 		title += " (hook)"
 	}
 	if i.Op == diff.OpMove && !i.Hook {
-		title += h.paint(dim, "  the new one is created, the old one deleted")
+		title += h.paint(dim, " (created anew, the old one is deleted)")
 	}
 	return title
 }
@@ -157,11 +157,14 @@ func (h *human) line(b *strings.Builder, l diff.Line) {
 	case diff.LineRemove:
 		fmt.Fprintf(b, "%s%s\n", pad, h.paintLine(red, "- ", l))
 	case diff.LineGap:
-		fmt.Fprintf(b, "%s%s\n", pad, h.paint(dim, "..."))
+		fmt.Fprintf(b, "%s%s\n", pad, h.paint(dim, gap(l)))
 	case diff.LineSame:
 		fmt.Fprintf(b, "%s  %s\n", pad, l.Text)
 	}
 }
+
+// gap stands for lines that are left out; it says where those after it are.
+func gap(l diff.Line) string { return strings.TrimSpace("... " + l.Text) }
 
 // paintLine paints a line and stresses its marks. Without colour nothing does:
 // signs between the words would be taken for part of them.

@@ -30,7 +30,7 @@ func (h *human) columns(b *strings.Builder, rows []diff.Row) {
 	one := max((total-len(pad)-utf8.RuneCountInString(columnGutter))/2-len("- "), narrowest)
 	for _, r := range rows {
 		if r.Left.Kind == diff.LineGap {
-			b.WriteString(pad + h.paint(dim, "...") + "\n")
+			b.WriteString(pad + h.paint(dim, gap(r.Left)) + "\n")
 			continue
 		}
 		left, right := wrapped(r.Left, one), wrapped(r.Right, one)

@@ -23,8 +23,10 @@ type Fold struct {
 // Label is a label that changes.
 type Label struct{ Key, Before, After string }
 
-// foldedMark stands in both texts where a folded label's value was.
-const foldedMark = "(flotilla: folded label)"
+// foldedMark stands in both texts where a folded label's value was. It is no
+// value of a label, which is at most 63 characters long, and YAML does not quote
+// it.
+const foldedMark = "told-once-for-all-objects-of-the-release-and-so-left-out-of-the-lines-here"
 
 // version is how charts write their name and version into the label chart.
 var version = regexp.MustCompile(`^.+-v?\d+\.\d+`)
@@ -67,7 +69,7 @@ func fold(items []Item) ([]Item, []Fold) {
 			folds = append(folds, Fold{Labels: labels})
 		}
 		f := &folds[at]
-		if !i.Same() {
+		if !i.Same() || i.Op == OpMove {
 			f.Others++
 			kept = append(kept, i)
 			continue
@@ -84,7 +86,7 @@ func fold(items []Item) ([]Item, []Fold) {
 // them, and whether one is in a pod template. A text that is not the YAML it
 // would be written as is left alone.
 func (i *Item) withoutLabels() (labels []Label, pods bool) {
-	if i.Op != OpChange {
+	if i.Op != OpChange && i.Op != OpMove {
 		return nil, false
 	}
 	before, after := parsed(i.before), parsed(i.after)

@@ -9,7 +9,8 @@ import (
 // LineKind tells what a line of a unified diff is.
 type LineKind byte
 
-// The kinds of lines. LineGap stands for lines left out between two hunks.
+// The kinds of lines. LineGap stands for lines left out between two hunks; its
+// text is the path of what the lines after it are in, empty at the top.
 const (
 	LineSame   LineKind = ' '
 	LineAdd    LineKind = '+'
@@ -82,6 +83,9 @@ func cut(lines []Line, context int) []Line {
 	var kept []Line
 	for i, l := range lines {
 		if keep[i] {
+			if n := len(kept); n > 0 && kept[n-1].Kind == LineGap {
+				kept[n-1].Text = place(lines, i)
+			}
 			kept = append(kept, l)
 			continue
 		}
