@@ -44,6 +44,7 @@ type stepJSON struct {
 
 	Drift      []live.Drift
 	Objections []Objection
+	Causes     []Cause
 }
 
 // releaseJSON has the fields that trimmed keeps.
@@ -174,7 +175,7 @@ func writtenStep(s Step) stepJSON {
 		Release: releaseJSON{r.ID, r.Pos, r.Index, r.Labels, r.Installed, r.Enabled, r.Needs, r.AtomicGroup, r.Options},
 		Action:  s.Action, Reason: s.Reason, Phase: s.Have.Phase,
 		Before: writtenRevision(s.Before), After: writtenRevision(s.After), Changes: s.Changes,
-		Drift: s.Drift, Objections: s.Objections,
+		Drift: s.Drift, Objections: s.Objections, Causes: s.Causes,
 	}
 }
 
@@ -187,7 +188,7 @@ func (s stepJSON) read() Step {
 		},
 		Action: s.Action, Reason: s.Reason, Have: state.Release{ID: r.ID, Phase: s.Phase},
 		Before: s.Before.read(), After: s.After.read(), Changes: s.Changes,
-		Drift: s.Drift, Objections: s.Objections,
+		Drift: s.Drift, Objections: s.Objections, Causes: s.Causes,
 	}
 }
 

@@ -48,7 +48,12 @@ type jsonStep struct {
 	Reason   plan.Reason  `json:"reason"`
 	Chart    string       `json:"chart,omitempty"`
 	Revision int          `json:"revision,omitempty"`
+	Causes   []jsonCause  `json:"causes,omitempty"`
 	Changes  []jsonChange `json:"changes,omitempty"`
+
+	Drift      []jsonDrift     `json:"drift,omitempty"`
+	Objections []jsonObjection `json:"objections,omitempty"`
+
 	Folds    []jsonFold   `json:"folds,omitempty"`    // of --fold-labels
 	NotShown *jsonHidden  `json:"notShown,omitempty"` // changes that are suppressed as a whole
 }
@@ -74,7 +79,8 @@ func idOf(id spec.ReleaseID) jsonID {
 func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 	steps := make([]jsonStep, 0, len(p.Steps))
 	for _, s := range p.Steps {
-		j := jsonStep{Release: idOf(s.Release.ID), Action: s.Action, Reason: s.Reason}
+		j := jsonStep{Release: idOf(s.Release.ID), Action: s.Action, Reason: s.Reason, Causes: causesOf(s.Causes)}
+		j.Drift, j.Objections = driftOf(s.Drift), objectionsOf(s.Objections)
 		if s.Before != nil {
 			j.Chart, j.Revision = chartOf(s.Before), s.Before.Number
 		}

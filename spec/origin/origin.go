@@ -136,7 +136,7 @@ func (s Sources) explain(path Path, v any) Value {
 // candidates are what all layers say at a path, highest first.
 func (s Sources) candidates(path Path) []Source {
 	var out []Source
-	for _, from := range s.reaching(path, nil) {
+	for _, from := range s.reaching(path, way{above: -1, below: -1}) {
 		_, byUser := Lookup(s.User, from)
 		for i := len(s.Layers) - 1; i >= 0; i-- {
 			l := s.Layers[i]
@@ -181,22 +181,24 @@ func (l Layer) byElement() bool {
 	}
 }
 
+// way is how far a chain of links has come. Globals come from ever further
+// above, imports from ever further below, so every chain ends.
+type way struct {
+	above int // links over have to lead above this depth; negative: to anywhere
+	below int // links under have to lead below this depth
+}
+
 // reaching lists the paths whose values appear at a path, highest first.
-func (s Sources) reaching(path Path, through []Path) []Path {
-	if slices.ContainsFunc(through, func(p Path) bool { return slices.Equal(p, path) }) {
-		return nil
-	}
-	through = append(through, path)
+func (s Sources) reaching(path Path, w way) []Path {
 	var over, under []Path
 	for _, l := range s.Links {
-		if !path.HasPrefix(l.To) {
-			continue
-		}
-		from := s.reaching(l.From.Join(path[len(l.To):]), through)
-		if l.Over {
-			over = append(over, from...)
-		} else {
-			under = append(under, from...)
+		rest, depth := len(l.To), len(l.To)
+		switch {
+		case !path.HasPrefix(l.To):
+		case l.Over && w.below < 0 && (w.above < 0 || depth < w.above):
+			over = append(over, s.reaching(l.From.Join(path[rest:]), way{above: depth, below: w.below})...)
+		case !l.Over && depth > w.below:
+			under = append(under, s.reaching(l.From.Join(path[rest:]), way{above: w.above, below: depth})...)
 		}
 	}
 	return slices.Concat(over, []Path{path}, under)
