@@ -111,6 +111,9 @@ func (t *tools) namespace(context string) string {
 
 // plan is the pipeline up to a plan: one look at the cluster, render, compare.
 func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Policy) (*plan.Plan, error) {
+	if policy.Mode != plan.ModeDestroy {
+		defer t.foresee(ctx, f)()
+	}
 	have, err := t.observe(ctx, f)
 	if err != nil {
 		return nil, interrupted(ctx, err)
