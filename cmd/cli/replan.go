@@ -31,9 +31,18 @@ type renewed struct {
 	what plan.Renewals
 }
 
-// errUnreviewed says that a plan was made anew and somebody has to look at it.
-var errUnreviewed = fmt.Errorf("%w: what would be applied now is not what was reviewed: nothing was written; "+
-	"save it with plan --replan PLAN -o FILE and apply that once it is reviewed, or give --interactive to be asked", state.ErrStale)
+// unreviewedError says that a plan was made anew and somebody has to look at it.
+// It is state.ErrStale.
+type unreviewedError struct{ plan string }
+
+// Error says what to do.
+func (e *unreviewedError) Error() string {
+	return fmt.Sprintf("what would be applied now is not what was reviewed: nothing was written; "+
+		"save it with flotilla plan --replan %s -o FILE and apply that file once it is reviewed, or give --interactive to be asked", e.plan)
+}
+
+// Is makes it state.ErrStale.
+func (e *unreviewedError) Is(target error) bool { return target == state.ErrStale }
 
 // staleReleases tells what moved of which release; nil for any other error.
 func staleReleases(err error) map[spec.ReleaseID]string {
@@ -233,7 +242,7 @@ func (s *session) applyRenewed(ctx context.Context, c *applyCmd, from savedPlan)
 	look.Saved = from.Saved
 	s.view.Plan(next.plan, look)
 	if !next.what.AsReviewed() && !s.globals.Interactive {
-		return errUnreviewed
+		return &unreviewedError{c.Plan}
 	}
 	return s.executeSaved(ctx, c, next)
 }

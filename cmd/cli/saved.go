@@ -52,7 +52,7 @@ func (s *session) readPlan(path string, with identities) (*plan.Saved, map[strin
 }
 
 func readPlan(path string, with identities) (*plan.Saved, map[string][]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := file.Read(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,6 +116,9 @@ func (s *session) onto(ctx context.Context, saved *plan.Saved) (*plan.Plan, erro
 		}
 	}
 	p, err := saved.Onto(have)
+	if err == nil || errors.Is(err, state.ErrStale) {
+		err = errors.Join(err, s.movedLive(ctx, saved, have, staleReleases(err)))
+	}
 	if errors.Is(err, state.ErrStale) {
 		return nil, errors.Join(errors.New("the plan is stale: nothing was written; plan anew, or give --replan to plan just these releases anew"), err)
 	}

@@ -54,7 +54,7 @@ func (h *human) renewal(b *strings.Builder, r plan.Renewal, opts PlanOptions) {
 		fmt.Fprintf(b, "    %s\n", h.paint(yellow, "what would be applied now (+) is not what was reviewed (-):"))
 		h.changes(b, r.Content, r.New, opts)
 	}
-	if len(r.Effect) > 0 {
+	if len(r.Effect) > 0 && len(r.Content) == 0 { // otherwise the plan that follows says it
 		fmt.Fprintf(b, "    %s\n", h.paint(yellow, "what applying changes now was not reviewed:"))
 		h.changes(b, r.Effect, r.New, opts)
 	}

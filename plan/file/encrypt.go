@@ -70,7 +70,10 @@ func Decrypt(data []byte, identities []string) ([]byte, error) {
 	case err != nil:
 		return nil, damaged(err)
 	}
-	out, err := io.ReadAll(plain)
+	out, err := io.ReadAll(io.LimitReader(plain, MaxSize+1))
+	if err == nil && len(out) > MaxSize {
+		return nil, errTooLong
+	}
 	if err != nil {
 		return nil, damaged(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,9 +40,13 @@ const (
 	magic     = "flotilla plan "
 	planEntry = "plan.json.gz"
 	chartsDir = "charts/"
-	// maxPlan bounds the plan when it is decompressed.
-	maxPlan = 1 << 30
+
+	// maxPlan bounds the plan, and all charts together, when they are decompressed.
+	maxPlan = 512 << 20
 )
+
+// MaxSize bounds a file; Read refuses a larger one before it is in memory.
+const MaxSize = 1 << 30
 
 // Pack makes the bytes of a file. charts are archives by digest, all that
 // s.Charts lists. Equal plans give equal bytes.
@@ -49,6 +54,9 @@ func Pack(s *plan.Saved, charts map[string][]byte) ([]byte, error) {
 	encoded, err := plan.Encode(s)
 	if err != nil {
 		return nil, err
+	}
+	if len(encoded) > maxPlan {
+		return nil, fmt.Errorf("compressing the plan: %w", errTooLarge)
 	}
 	var zipped bytes.Buffer
 	zip := gzip.NewWriter(&zipped)
@@ -103,6 +111,37 @@ func digestOf(first string, body []byte) string {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
 
+var errTooLong = fmt.Errorf("%w: it has more than %d MiB", ErrNoPlan, MaxSize>>20)
+
+var errTooLarge = fmt.Errorf("it holds more than %d MiB", maxPlan>>20)
+
+// Read reads a file without taking it apart: what begins like no plan, encrypted
+// or not, is ErrNoPlan, however large it is.
+func Read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > MaxSize {
+		return nil, errTooLong
+	}
+	head := make([]byte, max(len(magic), len(ageMagic)))
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	head = head[:n]
+	if !bytes.HasPrefix(head, []byte(magic)) && !bytes.HasPrefix(head, []byte(ageMagic)) {
+		return nil, ErrNoPlan
+	}
+	data, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head), f), MaxSize+1))
+	if err == nil && len(data) > MaxSize {
+		err = errTooLong
+	}
+	return data, err
+}
+
 // Unpack reads what Pack made. Its errors are ErrNoPlan, ErrVersion and
 // ErrDamaged, each with what the user can do.
 func Unpack(data []byte) (*plan.Saved, map[string][]byte, error) {
@@ -127,10 +166,14 @@ func Unpack(data []byte) (*plan.Saved, map[string][]byte, error) {
 	if err != nil {
 		return nil, nil, damaged(err)
 	}
-	for _, needed := range s.Charts() {
-		if charts[needed] == nil {
-			return nil, nil, damaged(fmt.Errorf("chart %s is not in it", needed))
+	needed := s.Charts()
+	for _, digest := range needed {
+		if charts[digest] == nil {
+			return nil, nil, damaged(fmt.Errorf("chart %s is not in it", digest))
 		}
+	}
+	if len(charts) > len(needed) {
+		return nil, nil, damaged(fmt.Errorf("it has %d charts, and needs %d", len(charts), len(needed)))
 	}
 	return s, charts, nil
 }
@@ -146,6 +189,7 @@ func damaged(why error) error {
 func untarred(body []byte) (*plan.Saved, map[string][]byte, error) {
 	entries := map[string][]byte{}
 	pack := tar.NewReader(bytes.NewReader(body))
+	left := int64(len(body)) // an entry with holes says that it is larger than what is there
 	for {
 		head, err := pack.Next()
 		if errors.Is(err, io.EOF) {
@@ -153,6 +197,9 @@ func untarred(body []byte) (*plan.Saved, map[string][]byte, error) {
 		}
 		if err != nil {
 			return nil, nil, err
+		}
+		if left -= head.Size; left < 0 || head.Typeflag != tar.TypeReg || entries[head.Name] != nil {
+			return nil, nil, fmt.Errorf("the entry %q is none that is saved", head.Name)
 		}
 		if entries[head.Name], err = io.ReadAll(pack); err != nil {
 			return nil, nil, err
@@ -167,12 +214,29 @@ func untarred(body []byte) (*plan.Saved, map[string][]byte, error) {
 		return nil, nil, err
 	}
 	charts := map[string][]byte{}
+	room := int64(maxPlan)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		if digest, ok := strings.CutPrefix(name, chartsDir); ok {
-			charts[digest] = entries[name]
+		digest, ok := strings.CutPrefix(name, chartsDir)
+		if !ok {
+			continue
 		}
+		if room -= unzippedSize(entries[name], room); room < 0 {
+			return nil, nil, errTooLarge
+		}
+		charts[digest] = entries[name]
 	}
 	return s, charts, nil
+}
+
+// unzippedSize counts the bytes of a packed chart, as far as they are within a
+// bound. Whoever unpacks it tells what is wrong with one that is none.
+func unzippedSize(data []byte, bound int64) int64 {
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return 0
+	}
+	n, _ := io.Copy(io.Discard, io.LimitReader(zip, bound+1))
+	return n
 }
 
 func unzipped(data []byte) ([]byte, error) {
@@ -182,7 +246,7 @@ func unzipped(data []byte) ([]byte, error) {
 	}
 	plain, err := io.ReadAll(io.LimitReader(zip, maxPlan+1))
 	if err == nil && len(plain) > maxPlan {
-		err = fmt.Errorf("the plan is larger than %d MiB", maxPlan>>20)
+		err = errTooLarge
 	}
 	return plain, err
 }
