@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/plan/diff"
@@ -30,13 +31,14 @@ func applied(s Step) *state.Revision {
 	return s.After
 }
 
-// deleted is what a step removes, nil if nothing. Helm keeps the files of crds/.
+// deleted is what a step removes, nil if nothing. Helm keeps the files of crds/,
+// and hooks.
 func deleted(s Step) *state.Revision {
 	if !s.Action.Deletes() || s.Before == nil {
 		return nil
 	}
 	removed := *s.Before
-	removed.CRDs = nil
+	removed.CRDs, removed.Hooks = nil, nil
 	return &removed
 }
 
@@ -72,7 +74,7 @@ func infer(p *Plan, objects func(Step) *state.Revision, reverse bool) []Edge {
 		if from, ok := namespaces[place{id.Context, id.Namespace}]; ok {
 			add(from, id, EdgeNamespace)
 		}
-		for _, doc := range diff.Documents(rev.Stream) {
+		for _, doc := range documents(rev) {
 			if from, ok := kinds[kindOf(id.Context, doc)]; ok {
 				add(from, id, EdgeCRD)
 			}
@@ -81,9 +83,27 @@ func infer(p *Plan, objects func(Step) *state.Revision, reverse bool) []Edge {
 	return edges
 }
 
+// documents are the objects of a revision, with those of its hooks: some charts
+// bring their definitions, or use them, in hooks.
+func documents(rev *state.Revision) []string {
+	docs := diff.Documents(rev.Stream)
+	for _, h := range rev.Hooks {
+		if slices.ContainsFunc(h.Events, appliedWith) {
+			docs = append(docs, diff.Documents([]byte(h.Manifest))...)
+		}
+	}
+	return docs
+}
+
+// appliedWith: hooks of other events run when the release is there already, or
+// goes.
+func appliedWith(event state.HookEvent) bool {
+	return slices.Contains([]state.HookEvent{state.HookPreInstall, state.HookPostInstall, state.HookPreUpgrade, state.HookPostUpgrade}, event)
+}
+
 // brought records the CRDs and Namespaces among a revision's objects.
 func brought(id spec.ReleaseID, rev *state.Revision, kinds map[kind]spec.ReleaseID, namespaces map[place]spec.ReleaseID) {
-	docs := diff.Documents(rev.Stream)
+	docs := documents(rev)
 	for _, f := range rev.CRDs {
 		docs = append(docs, diff.Documents(f.Data)...)
 	}

@@ -1,12 +1,15 @@
 package diff
 
 import (
+	"bytes"
 	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
+	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -30,6 +33,56 @@ func builtIn() map[string][]string {
 	}
 }
 
+// Scopes adds to what is known of each context, which kinds have no namespace,
+// what the definitions among the wanted revisions say: a custom resource may be
+// in another release than its definition, which is not in the cluster yet.
+func Scopes(known map[string]map[schema.GroupKind]bool, want map[spec.ReleaseID]*state.Revision) map[string]map[schema.GroupKind]bool {
+	all := maps.Clone(known)
+	if all == nil {
+		all = map[string]map[schema.GroupKind]bool{}
+	}
+	own := map[string]bool{} // contexts whose map is a copy
+	for _, id := range slices.SortedFunc(maps.Keys(want), spec.ReleaseID.Compare) {
+		for _, doc := range definitions(want[id]) {
+			kind, cluster := defined(doc)
+			if kind.Kind == "" {
+				continue
+			}
+			if !own[id.Context] {
+				own[id.Context] = true
+				all[id.Context] = maps.Clone(all[id.Context])
+			}
+			if all[id.Context] == nil {
+				all[id.Context] = map[schema.GroupKind]bool{}
+			}
+			all[id.Context][kind] = cluster
+		}
+	}
+	return all
+}
+
+// definitions are the documents of a revision that hold custom resource
+// definitions, of hooks and crds/, too. What holds none is not split.
+func definitions(r *state.Revision) []string {
+	if r == nil {
+		return nil
+	}
+	texts := [][]byte{r.Stream}
+	for _, f := range r.CRDs {
+		texts = append(texts, f.Data)
+	}
+	for _, h := range r.Hooks {
+		texts = append(texts, []byte(h.Manifest))
+	}
+	var docs []string
+	for _, text := range texts {
+		if bytes.Contains(text, []byte("CustomResourceDefinition")) {
+			docs = append(docs, Documents(text)...)
+		}
+	}
+	return docs
+}
+
 // clusterScoped adds to what is known of a cluster the built-in kinds and those
 // that the revisions define themselves.
 func clusterScoped(known map[schema.GroupKind]bool, revisions ...*state.Revision) map[schema.GroupKind]bool {
@@ -43,14 +96,7 @@ func clusterScoped(known map[schema.GroupKind]bool, revisions ...*state.Revision
 		}
 	}
 	for _, r := range revisions {
-		if r == nil {
-			continue
-		}
-		docs := Documents(r.Stream)
-		for _, f := range r.CRDs {
-			docs = append(docs, Documents(f.Data)...)
-		}
-		for _, doc := range docs {
+		for _, doc := range definitions(r) {
 			if kind, cluster := defined(doc); cluster {
 				all[kind] = true
 			}
@@ -75,8 +121,8 @@ func defined(doc string) (kind schema.GroupKind, cluster bool) {
 			} `json:"names"`
 		} `json:"spec"`
 	}
-	if err := yaml.Unmarshal([]byte(doc), &crd); err != nil {
+	if err := yaml.Unmarshal([]byte(doc), &crd); err != nil || crd.Kind != "CustomResourceDefinition" {
 		return schema.GroupKind{}, false // whoever compares tells
 	}
-	return schema.GroupKind{Group: crd.Spec.Group, Kind: crd.Spec.Names.Kind}, crd.Kind == "CustomResourceDefinition" && crd.Spec.Scope == "Cluster"
+	return schema.GroupKind{Group: crd.Spec.Group, Kind: crd.Spec.Names.Kind}, crd.Spec.Scope == "Cluster"
 }

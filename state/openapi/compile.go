@@ -41,6 +41,10 @@ type node struct {
 // concurrent use.
 type Validator struct{ root *node }
 
+// Custom reports whether the kind comes from a custom resource definition, and
+// not from a Go type of the server.
+func (v *Validator) Custom() bool { return !v.root.goes }
+
 // Validator compiles the schema of a kind, once; false if the document has none.
 func (d *Document) Validator(gvk schema.GroupVersionKind) (*Validator, bool, error) {
 	name, ok := d.kinds[gvk]
