@@ -18,6 +18,7 @@ func Build(in Input) (*Plan, error) {
 		in.Policy.Mode = ModeApply
 	}
 	in.kinds = kindsOf(in.Want)
+	in.Releases = slices.SortedStableFunc(slices.Values(in.Releases), func(a, b spec.Release) int { return cmp.Compare(a.Index, b.Index) })
 	errs := duplicates(in.Releases)
 	steps := make([]Step, 0, len(in.Releases))
 	for _, r := range in.Releases {
@@ -72,7 +73,8 @@ func step(r spec.Release, in Input) (Step, error) {
 	}
 	s.Changes = changes // none of a deletion whose stored manifest cannot be read: that keeps nobody from it
 	if in.Policy.looks() {
-		s.Changes, s.Drift = slices.Concat(in.Live[r.ID].Changes, ofHooks(changes)), in.Live[r.ID].Drift
+		seen := in.Live[r.ID]
+		s.Changes, s.Drift, s.Seen = slices.Concat(seen.Changes, ofHooks(changes)), seen.Drift, seen.Seen
 	}
 	s.Action, s.Reason, err = Decide(Observation{
 		Phase:   have.Phase,

@@ -59,6 +59,7 @@ func arbitrary(r *rand.Rand) *Plan {
 		if o := (state.ObjectID{Kind: "ConfigMap", Name: word(r)}); r.IntN(2) == 0 {
 			p.Steps[i].Drift = []live.Drift{{Change: diff.Change{Object: o, Op: diff.OpChange, Before: word(r), After: word(r)},
 				Fields: []live.Field{{Path: word(r), Was: word(r), Is: word(r), By: word(r), At: now}}}}
+			p.Steps[i].Seen = []live.Seen{{Object: o, Exists: r.IntN(2) == 0, Leaves: []live.Leaf{{Path: word(r), Value: word(r)}}}}
 			p.Steps[i].Objections = []Objection{{Object: o, Kind: ObjectionConflict, Field: word(r), Message: word(r)}}
 		}
 	}

@@ -36,6 +36,9 @@ type Step struct {
 	Drift []live.Drift
 	// Causes say why the release changes; none of what is installed or uninstalled.
 	Causes []Cause
+	// Seen is, beyond LevelRelease, what of the live objects the step was decided
+	// on. A saved plan has it among its Bases.
+	Seen []live.Seen
 	// Objections speak against applying the step, in order of objects.
 	Objections []Objection
 }

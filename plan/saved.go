@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flotilla-sh/flotilla/hooks"
+	"github.com/flotilla-sh/flotilla/plan/live"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -70,6 +71,7 @@ type Base struct {
 	// Revisions are the newest one and, if that is another one, the deployed
 	// one, newest first; none of a release that is absent.
 	Revisions []BaseRevision
+	Seen      []live.Seen // of its live objects; none at LevelRelease
 }
 
 // BaseRevision is one stored revision that a step was decided on.
@@ -120,6 +122,7 @@ func (p *Plan) Save(from Origin) (*Saved, error) {
 		if err != nil {
 			return nil, fmt.Errorf("saving the plan of %s: %w", step.Release.ID, err)
 		}
+		b.Seen = step.Seen
 		s.Bases = append(s.Bases, b)
 	}
 	return s, nil
@@ -161,7 +164,7 @@ func trimmed(s Step) Step {
 		Needs: slices.Clone(r.Needs), AtomicGroup: r.AtomicGroup, Options: r.Options,
 	}
 	s.Release.Options.PostRenderer, s.Release.Options.PostRendererArgs = "", nil
-	s.Have = state.Release{ID: s.Have.ID, Phase: s.Have.Phase}
+	s.Have, s.Seen = state.Release{ID: s.Have.ID, Phase: s.Have.Phase}, nil
 	if s.Before != nil {
 		b := s.Before
 		s.Before = &state.Revision{Number: b.Number, Status: b.Status, Chart: b.Chart, Deployed: b.Deployed.UTC()}

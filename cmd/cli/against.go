@@ -23,22 +23,22 @@ type against struct {
 	Against plan.Level `enum:"release,live,server" default:"release" help:"What to compare with: what is stored of each release (release), the objects as they are in the cluster (live; needs only get and list), or what the API server would make of the new ones (server; a dry run, which writes nothing)."`
 }
 
-// objected ends a command whose plan somebody objects to. The view has shown
-// why.
+// errObjected: something speaks against a plan. The view has shown what.
+var errObjected = errors.New("the API server objects to this plan, as shown: nothing was written, and applying it would fail")
+
+// objected ends a command whose plan the API server objects to.
 func objected(p *plan.Plan) error {
 	if !p.Objected() {
 		return nil
 	}
-	return told{exitFailed}
+	return errObjected
 }
 
 // sight is one release whose objects are to be looked at.
 type sight struct {
 	id             spec.ReleaseID
 	stored, wanted *state.Revision
-	settled        bool
-	declared       live.Declared
-	options        diff.Options
+	input          live.Input
 }
 
 // sights are the releases of a plan to be.
@@ -57,40 +57,18 @@ func sights(in plan.Input) []*sight {
 func newSight(id spec.ReleaseID, have state.Release, options diff.Options, scoped map[string]map[schema.GroupKind]bool) *sight {
 	options.Namespace, options.ClusterScoped = id.Namespace, scoped[id.Context]
 	stored := plan.Stored(have)
-	return &sight{
-		id: id, stored: stored, options: options,
-		settled: have.Phase == state.PhaseDeployed && stored != nil && stored.Number == have.Last().Number,
-	}
+	settled := have.Phase == state.PhaseDeployed && stored != nil && stored.Number == have.Last().Number
+	return &sight{id: id, stored: stored, input: live.Input{Types: typesOf(), Settled: settled, Diff: options}}
 }
 
 // compareLive reads the objects of releases and compares them, on all cores.
 func (s *session) compareLive(ctx context.Context, all []*sight) (map[spec.ReleaseID]live.Result, error) {
-	errs := make([]error, len(all))
-	each(len(all), runtime.GOMAXPROCS(0), func(i int) {
-		one := all[i]
-		if one.declared, errs[i] = live.Declare(one.stored, one.wanted, one.options); errs[i] == nil {
-			return
-		}
-		if one.wanted == nil {
-			errs[i] = nil // what cannot be read of a stored manifest keeps nobody from deleting it
-			return
-		}
-		errs[i] = fmt.Errorf("comparing %s: %w", one.id, errs[i])
-	})
-	if err := errors.Join(errs...); err != nil {
+	if err := s.readLive(ctx, all); err != nil {
 		return nil, err
 	}
-	objects, err := s.readLive(ctx, all)
-	if err != nil {
-		return nil, interrupted(ctx, err)
-	}
 	results := make([]live.Result, len(all))
-	each(len(all), runtime.GOMAXPROCS(0), func(i int) {
-		results[i], errs[i] = live.Compare(live.Input{
-			Declared: all[i].declared, Objects: objects[all[i].id.Context], Types: typesOf(),
-			Settled: all[i].settled, Diff: all[i].options,
-		})
-	})
+	errs := make([]error, len(all))
+	each(len(all), runtime.GOMAXPROCS(0), func(i int) { results[i], errs[i] = live.Compare(all[i].input) })
 	found := make(map[spec.ReleaseID]live.Result, len(all))
 	for i, one := range all {
 		found[one.id] = results[i]
@@ -98,11 +76,30 @@ func (s *session) compareLive(ctx context.Context, all []*sight) (map[spec.Relea
 	return found, errors.Join(errs...)
 }
 
+// declare reads what releases declare.
+func declare(all []*sight) error {
+	errs := make([]error, len(all))
+	each(len(all), runtime.GOMAXPROCS(0), func(i int) {
+		one := all[i]
+		declared, err := live.Declare(one.stored, one.wanted, one.input.Diff)
+		switch {
+		case err == nil:
+			one.input.Declared = declared
+		case one.wanted != nil: // what cannot be read of a stored manifest keeps nobody from deleting it
+			errs[i] = fmt.Errorf("comparing %s: %w", one.id, err)
+		}
+	})
+	return errors.Join(errs...)
+}
+
 // readLive reads the objects of all releases of a context together.
-func (s *session) readLive(ctx context.Context, all []*sight) (map[string]map[state.Ref]map[string]any, error) {
+func (s *session) readLive(ctx context.Context, all []*sight) error {
+	if err := declare(all); err != nil {
+		return err
+	}
 	refs := map[string][]state.Ref{}
 	for _, one := range all {
-		refs[one.id.Context] = append(refs[one.id.Context], one.declared.Refs()...)
+		refs[one.id.Context] = append(refs[one.id.Context], one.input.Refs()...)
 	}
 	contexts := slices.Sorted(maps.Keys(refs))
 	found := make([]map[state.Ref]map[string]any, len(contexts))
@@ -112,11 +109,11 @@ func (s *session) readLive(ctx context.Context, all []*sight) (map[string]map[st
 		slices.SortFunc(wanted, state.Ref.Compare)
 		found[i], errs[i] = s.clusters().Live(ctx, contexts[i], slices.Compact(wanted))
 	})
-	objects := map[string]map[state.Ref]map[string]any{}
-	for i, name := range contexts {
-		objects[name] = found[i]
+	for _, one := range all {
+		at, _ := slices.BinarySearch(contexts, one.id.Context)
+		one.input.Objects = found[at]
 	}
-	return objects, errors.Join(errs...)
+	return interrupted(ctx, errors.Join(errs...))
 }
 
 // typesOf gives the schemas of kinds. What is unknown is compared by its shape.
@@ -133,12 +130,82 @@ func (s *session) build(ctx context.Context, in plan.Input) (*plan.Plan, error) 
 	case "", plan.LevelRelease:
 		return plan.Build(in)
 	case plan.LevelLive, plan.LevelServer:
-		var err error
-		if in.Live, err = s.compareLive(ctx, sights(in)); err != nil {
-			return nil, err
-		}
-		return plan.Build(in)
 	default:
 		return nil, fmt.Errorf("no level of looking is named %q", in.Policy.Against)
 	}
+	all := sights(in)
+	var err error
+	if in.Live, err = s.compareLive(ctx, all); err != nil {
+		return nil, err
+	}
+	p, err := plan.Build(in)
+	if err != nil || in.Policy.Against == plan.LevelLive {
+		return p, err
+	}
+	return s.ask(ctx, p, all)
+}
+
+// ask has the API servers say what they would make of the objects of a plan.
+func (s *session) ask(ctx context.Context, p *plan.Plan, all []*sight) (*plan.Plan, error) {
+	inputs := map[spec.ReleaseID]live.Input{}
+	for _, one := range all {
+		inputs[one.id] = one.input
+	}
+	type asked struct {
+		release  spec.ReleaseID
+		proposal state.Proposal
+	}
+	byContext := map[string][]asked{}
+	answers := map[spec.ReleaseID]plan.Answers{}
+	for _, step := range p.Steps {
+		id := step.Release.ID
+		for _, proposal := range p.Proposals(step, inputs[id]) {
+			byContext[id.Context] = append(byContext[id.Context], asked{id, proposal})
+			answers[id] = plan.Answers{Live: inputs[id], Of: map[state.ObjectID]state.Answer{}}
+		}
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(byContext)) {
+		var proposals []state.Proposal
+		for _, one := range byContext[name] {
+			proposals = append(proposals, one.proposal)
+		}
+		found, err := s.clusters().DryRun(ctx, name, proposals)
+		errs = append(errs, err)
+		for i, a := range found {
+			one := byContext[name][i]
+			answers[one.release].Of[one.proposal.ObjectID] = a
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	return p.Answered(answers)
+}
+
+// movedLive compares the live objects with what a saved plan was decided on. It
+// leaves out releases that are stale anyway.
+func (s *session) movedLive(ctx context.Context, saved *plan.Saved, have state.Snapshot, stale map[spec.ReleaseID]string) error {
+	if !saved.LooksAtObjects() {
+		return nil
+	}
+	scoped, err := s.clusters().ClusterScoped(ctx, saved.Touched())
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	var all []*sight
+	for _, step := range saved.Plan.Steps {
+		id := step.Release.ID
+		if _, known := stale[id]; known || !step.Action.Writes() {
+			continue
+		}
+		one := newSight(id, have[id], diff.Options{Redact: s.secrets.met.Redact}, scoped)
+		one.wanted = step.After
+		all = append(all, one)
+	}
+	now, err := s.compareLive(ctx, all)
+	if err != nil {
+		return err
+	}
+	return saved.MovedLive(now)
 }

@@ -128,6 +128,9 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 			return err
 		}
 		s.view.Plan(p, look.show)
+		if err := objected(p); err != nil {
+			return err
+		}
 		if !p.Changed() {
 			return nil
 		}

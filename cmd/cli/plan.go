@@ -65,6 +65,9 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		s.view.Plan(p, look.show)
+		if err := objected(p); err != nil {
+			return err
+		}
 		if c.Out != "" {
 			if err := c.save(ctx, t, f, planned{p, look.compare.NoHooks}); err != nil {
 				return fmt.Errorf("saving the plan in %s: %w", c.Out, err)

@@ -54,8 +54,8 @@ type jsonStep struct {
 	Drift      []jsonDrift     `json:"drift,omitempty"`
 	Objections []jsonObjection `json:"objections,omitempty"`
 
-	Folds    []jsonFold   `json:"folds,omitempty"`    // of --fold-labels
-	NotShown *jsonHidden  `json:"notShown,omitempty"` // changes that are suppressed as a whole
+	Folds    []jsonFold  `json:"folds,omitempty"`    // of --fold-labels
+	NotShown *jsonHidden `json:"notShown,omitempty"` // changes that are suppressed as a whole
 }
 
 func (v *jsonView) header(kind string) jsonHeader {

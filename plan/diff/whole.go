@@ -6,13 +6,13 @@ import (
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-// Objects are the objects of a revision, hooks left out, by id. Nobody may
-// change them.
-type Objects map[state.ObjectID]map[string]any
+// Manifest is the objects of a revision, hooks left out, by id. Nobody may change
+// them.
+type Manifest map[state.ObjectID]map[string]any
 
 // Read parses the objects of two revisions, each of which may be nil, with the
 // ids that Revisions gives them.
-func Read(before, after *state.Revision, opts Options) (old, wanted Objects, err error) {
+func Read(before, after *state.Revision, opts Options) (old, wanted Manifest, err error) {
 	opts.ClusterScoped = clusterScoped(opts.ClusterScoped, before, after)
 	return indexBoth(streams(before), streams(after), opts)
 }
@@ -34,14 +34,4 @@ func Between(id state.ObjectID, before, after map[string]any, opts Options) (Cha
 		return Change{}, false, fmt.Errorf("comparing %s: %w", id, err)
 	}
 	return c, c.Before != c.After, nil
-}
-
-// Hooks compares the hooks of two revisions and nothing else.
-func Hooks(before, after *state.Revision, opts Options) ([]Change, error) {
-	opts.ClusterScoped = clusterScoped(opts.ClusterScoped, before, after)
-	changes, err := compare(hookTexts(before), hookTexts(after), opts)
-	for i := range changes {
-		changes[i].Hook = true
-	}
-	return changes, err
 }

@@ -39,7 +39,7 @@ const Manager = "helm"
 
 // Declared is what a release declares, as it is stored and as it is wanted.
 type Declared struct {
-	Stored, Wanted diff.Objects
+	Stored, Wanted diff.Manifest
 }
 
 // Declare reads the objects of two revisions, each of which may be nil.
@@ -51,7 +51,7 @@ func Declare(stored, wanted *state.Revision, opts diff.Options) (Declared, error
 // Refs are the objects to read for a comparison, sorted.
 func (d Declared) Refs() []state.Ref {
 	var refs []state.Ref
-	for _, objects := range []diff.Objects{d.Stored, d.Wanted} {
+	for _, objects := range []diff.Manifest{d.Stored, d.Wanted} {
 		for id, object := range objects {
 			refs = append(refs, refOf(id, object))
 		}
@@ -87,6 +87,9 @@ type Result struct {
 	Drift []Drift
 	// Seen is what the comparison rests on.
 	Seen []Seen
+
+	compared map[state.ObjectID]object
+	opts     diff.Options
 }
 
 // Drift is one object that is not as it was stored.
@@ -106,9 +109,10 @@ type Field struct {
 
 // Compare looks at every object that a release declares.
 func Compare(in Input) (Result, error) {
-	var r Result
+	r := Result{compared: map[state.ObjectID]object{}, opts: in.Diff}
 	for _, id := range in.ids() {
 		o := in.object(id)
+		r.compared[id] = o
 		change, differs, err := diff.Between(id, o.before(), o.wanted, in.Diff)
 		if err != nil {
 			return Result{}, err
@@ -139,14 +143,18 @@ func (in Input) ids() []state.ObjectID {
 type object struct {
 	id             state.ObjectID
 	wanted, stored map[string]any
-	live           map[string]any // as the version that is wanted, else stored, shows it; nil: it is not there
-	liveAsStored   map[string]any // as the stored version shows it; nil also where that is not served any more
+	live           map[string]any // in the version that is wanted, else stored; nil: it is not there
+	liveAsStored   map[string]any // in the version that is stored; nil also where that is not served any more
 	types          func(schema.GroupVersionKind) openapi.Type
 	settled        bool
 }
 
 func (in Input) object(id state.ObjectID) object {
 	o := object{id: id, wanted: in.Wanted[id], stored: in.Stored[id], types: in.Types, settled: in.Settled}
+	if id.Name == "" { // the server makes a name, so nobody knows which object it was
+		o.live, o.liveAsStored = o.stored, o.stored
+		return o
+	}
 	if o.stored != nil {
 		o.liveAsStored = in.Objects[refOf(id, o.stored)]
 	}
@@ -185,6 +193,9 @@ func (o object) drift(opts diff.Options) (Drift, bool, error) {
 		d.Fields, projected = o.project(o.liveAsStored, nil, o.stored)
 		if len(d.Fields) == 0 {
 			return Drift{}, false, nil
+		}
+		for i := range d.Fields {
+			d.Fields[i].Was, d.Fields[i].Is = redacted(d.Fields[i].Was, opts), redacted(d.Fields[i].Is, opts)
 		}
 	}
 	var differs bool

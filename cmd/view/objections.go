@@ -1,0 +1,101 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/plan"
+	livediff "github.com/flotilla-sh/flotilla/plan/live"
+)
+
+// objections writes what speaks against a step.
+func (h *human) objections(b *strings.Builder, s plan.Step) {
+	for _, o := range s.Objections {
+		what := o.Object.String()
+		if o.Field != "" {
+			what += " " + strings.TrimPrefix(o.Field, ".")
+		}
+		fmt.Fprintf(b, "    %s %s: %s\n", h.paint(red, "!"), what, objectionText(o))
+	}
+}
+
+func objectionText(o plan.Objection) string {
+	if o.Kind == plan.ObjectionConflict {
+		return o.Message // the server begins it with that word
+	}
+	return string(o.Kind) + ": " + o.Message
+}
+
+// drift writes in one line each who changed which field behind the release's
+// back.
+func (h *human) drift(b *strings.Builder, s plan.Step) {
+	for _, d := range s.Drift {
+		for _, f := range d.Fields {
+			if f.By == "" || f.By == livediff.Manager {
+				continue
+			}
+			fmt.Fprintf(b, "    %s\n", h.paint(dim, fmt.Sprintf("%s %s was set by %s%s", d.Object, strings.TrimPrefix(f.Path, "."), f.By, when(f.At))))
+		}
+	}
+}
+
+func when(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " at " + at.UTC().Format(time.RFC3339)
+}
+
+// jsonObjection is something that speaks against a step.
+type jsonObjection struct {
+	Kind      plan.ObjectionKind `json:"kind"`
+	Group     string             `json:"group,omitempty"`
+	Object    string             `json:"object"` // kind
+	Namespace string             `json:"namespace,omitempty"`
+	Name      string             `json:"name"`
+	Field     string             `json:"field,omitempty"`
+	Message   string             `json:"message"`
+}
+
+func objectionsOf(list []plan.Objection) []jsonObjection {
+	var all []jsonObjection
+	for _, o := range list {
+		all = append(all, jsonObjection{o.Kind, o.Object.Group, o.Object.Kind, o.Object.Namespace, o.Object.Name, o.Field, o.Message})
+	}
+	return all
+}
+
+// jsonDrift is one object that is not as it was stored.
+type jsonDrift struct {
+	Op        string      `json:"op"`
+	Group     string      `json:"group,omitempty"`
+	Kind      string      `json:"kind"`
+	Namespace string      `json:"namespace,omitempty"`
+	Name      string      `json:"name"`
+	Fields    []jsonField `json:"fields,omitempty"`
+}
+
+type jsonField struct {
+	Path    string     `json:"path"`
+	Stored  string     `json:"stored,omitempty"` // JSON
+	Live    string     `json:"live,omitempty"`   // JSON
+	Manager string     `json:"manager,omitempty"`
+	Time    *time.Time `json:"time,omitempty"`
+}
+
+func driftOf(list []livediff.Drift) []jsonDrift {
+	var all []jsonDrift
+	for _, d := range list {
+		j := jsonDrift{Op: string(d.Op), Group: d.Object.Group, Kind: d.Object.Kind, Namespace: d.Object.Namespace, Name: d.Object.Name}
+		for _, f := range d.Fields {
+			field := jsonField{Path: f.Path, Stored: f.Was, Live: f.Is, Manager: f.By}
+			if !f.At.IsZero() {
+				field.Time = &f.At
+			}
+			j.Fields = append(j.Fields, field)
+		}
+		all = append(all, j)
+	}
+	return all
+}

@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/plan/live"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// Proposals are what a plan of LevelServer asks the API server about a step: its
+// wanted objects, in the way in which the step would apply them. There are none
+// of a step that writes nothing or deletes, and none of kinds whose definition
+// the plan itself brings or changes, of which the server knows nothing yet.
+//
+// What Helm applies from the client, because the release was made so or
+// serverSideApply is false, takes fields over from others without a conflict. It
+// is asked for as the patch that Helm's client makes. So is a release that moves
+// to server-side apply: Helm first moves the fields that it owns, which no dry
+// run can do, so conflicts of such a release show only when it is applied.
+func (p *Plan) Proposals(s Step, in live.Input) []state.Proposal {
+	if s.After == nil || s.Action != ActionInstall && s.Action != ActionUpgrade {
+		return nil
+	}
+	brought := p.brought(s.Release.ID.Context)
+	all := in.Proposals(live.Applied{Release: s.Release.ID, Method: s.method(), Force: s.Release.Options.ForceConflicts})
+	return slices.DeleteFunc(all, func(p state.Proposal) bool {
+		return brought[schema.GroupKind{Group: p.Group, Kind: p.Kind}]
+	})
+}
+
+// method is how Helm applies the step: see Upgrade.ServerSideApply and
+// Install.ServerSideApply in its pkg/action.
+func (s Step) method() state.ApplyMethod {
+	options := s.Release.Options
+	last := s.Have.Last()
+	switch {
+	case options.ForceReplace:
+		return state.ApplyReplace
+	case options.ServerSide == "false":
+		return state.ApplyClientSide
+	case s.Action == ActionInstall || last == nil || last.ApplyMethod == string(state.ApplyServerSide):
+		return state.ApplyServerSide
+	default:
+		return state.ApplyClientSide
+	}
+}
+
+// brought are the kinds whose definition is an object that the plan adds or
+// changes. A kind from the crds/ folder of a chart is either not there yet, so the
+// server does not serve it, or stays as it is.
+func (p *Plan) brought(context string) map[schema.GroupKind]bool {
+	kinds := map[schema.GroupKind]bool{}
+	for _, s := range p.Steps {
+		if s.Release.ID.Context != context || s.After == nil || !s.Action.Writes() {
+			continue
+		}
+		changed := map[string]bool{}
+		for _, c := range s.Changes {
+			changed[c.Object.Name] = changed[c.Object.Name] || c.Object.Kind == crdKind && c.Op != diff.OpRemove
+		}
+		for _, d := range definitionsOf(s.After) {
+			if changed[d.Name] {
+				kinds[d.Kind] = true
+			}
+		}
+	}
+	return kinds
+}
+
+const crdKind = "CustomResourceDefinition"
+
+// Answers are what the API server said of the objects of one release.
+type Answers struct {
+	Live live.Input
+	Of   map[state.ObjectID]state.Answer
+}
+
+// Answered is the plan with what the API server would make of it: the changes
+// of every release that was asked about, and objections. Kinds and namespaces
+// that the server does not have yet, and that the plan brings, are no objection.
+func (p *Plan) Answered(by map[spec.ReleaseID]Answers) (*Plan, error) {
+	told := *p
+	told.Steps = slices.Clone(p.Steps)
+	for i, s := range told.Steps {
+		answers, asked := by[s.Release.ID]
+		if !asked {
+			continue
+		}
+		changes, err := live.Answered(answers.Live, answers.Of)
+		if err != nil {
+			return nil, fmt.Errorf("comparing %s: %w", s.Release.ID, err)
+		}
+		told.Steps[i].Changes = slices.Concat(changes, ofHooks(s.Changes))
+		objections := slices.Clone(s.Objections)
+		for id, a := range answers.Of {
+			objections = append(objections, p.objections(s, id, a)...)
+		}
+		for j := range objections {
+			if opts := answers.Live.Diff; opts.Redact != nil && !opts.ShowSecrets {
+				objections[j].Message = opts.Redact(objections[j].Message)
+			}
+		}
+		slices.SortFunc(objections, compareObjections)
+		told.Steps[i].Objections = objections
+	}
+	return &told, nil
+}
+
+func compareObjections(a, b Objection) int {
+	return cmp.Or(a.Object.Compare(b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))
+}
+
+func (p *Plan) objections(s Step, id state.ObjectID, a state.Answer) []Objection {
+	var all []Objection
+	add := func(kind ObjectionKind, field, message string) {
+		all = append(all, Objection{Object: id, Kind: kind, Field: field, Message: message})
+	}
+	for _, f := range a.Conflicts {
+		add(ObjectionConflict, f.Field, f.Message)
+	}
+	for _, f := range a.Invalid {
+		if id.Kind == "Secret" && id.Group == "" {
+			f.Message = "the server says that it is invalid" // its own words have the value
+		}
+		add(ObjectionInvalid, f.Field, f.Message)
+	}
+	switch context := s.Release.ID.Context; {
+	case a.Unserved && !p.defines(context, schema.GroupKind{Group: id.Group, Kind: id.Kind}):
+		add(ObjectionInvalid, "", "the server does not serve this kind, and nothing in the plan defines it")
+	case a.NoNamespace && !p.creates(context, id.Namespace):
+		add(ObjectionRefused, "", fmt.Sprintf("the namespace %s does not exist, and nothing in the plan creates it", id.Namespace))
+	case a.Refused != "":
+		add(ObjectionRefused, "", a.Refused)
+	}
+	return all
+}
+
+// defines reports whether a step of the plan brings the definition of a kind.
+func (p *Plan) defines(context string, kind schema.GroupKind) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		if s.Release.ID.Context != context || !s.Action.Writes() {
+			return false
+		}
+		for _, d := range definitionsOf(s.After) {
+			if d.Kind == kind {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// creates reports whether a step of the plan brings a namespace.
+func (p *Plan) creates(context, namespace string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		if s.Release.ID.Context != context || !s.Action.Writes() || s.After == nil {
+			return false
+		}
+		if s.Release.Options.CreateNamespace && s.Release.ID.Namespace == namespace {
+			return true
+		}
+		return slices.ContainsFunc(s.Changes, func(c diff.Change) bool {
+			return c.Object.Kind == "Namespace" && c.Object.Group == "" && c.Object.Name == namespace && c.Op == diff.OpAdd
+		})
+	})
+}
