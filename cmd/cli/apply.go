@@ -32,7 +32,7 @@ type changeFlags struct {
 func (c changeFlags) request(mode plan.Mode) changeRequest {
 	return changeRequest{
 		request: request{
-			over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
+			over: c.overlay, needs: c.needsFlags, limit: c.Concurrency, validate: c.Validate,
 			helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
 			raw: helmText{
 				args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,

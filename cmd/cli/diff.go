@@ -26,7 +26,7 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	t, f, err := s.bound(ctx, request{
-		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
+		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency, validate: c.Validate,
 		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, lines: c.SuppressOutputLineRegex},
 		raw:  helmText{args: c.Args, diff: c.DiffArgs, template: c.TemplateArgs, heeds: []helmList{listDiff, listRender}},
 	})

@@ -143,6 +143,7 @@ type diffFlags struct {
 	NoHooks                 bool     `help:"Do not compare chart hooks."`
 	DiffArgs                string   `placeholder:"FLAGS" help:"Flags of the helm-diff plugin, in place of helmDefaults.diffArgs."`
 
+	validating
 	heldByDiff
 }
 

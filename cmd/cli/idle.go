@@ -74,9 +74,8 @@ type idleTrack struct {
 // is to do.
 
 // heldByDiff: a diff is rendered with the cluster's own capabilities, compares
-// values and not lines, takes test hooks along, and asks no schema.
+// values and not lines, and takes test hooks along.
 type heldByDiff struct {
-	Validate                    bool `hidden:""`
 	StripTrailingCR             bool `name:"strip-trailing-cr" hidden:""`
 	IncludeTests                bool `hidden:""`
 	SkipDiffValidationOnInstall bool `hidden:""`

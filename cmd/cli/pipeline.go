@@ -11,6 +11,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -21,7 +22,7 @@ func (f *fleet) bind(t *tools) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &fleet{spec: bound, calls: f.calls, limit: f.limit}
+	b := &fleet{spec: bound, calls: f.calls, limit: f.limit, validate: f.validate}
 	for _, r := range f.releases {
 		r.ID, r.Needs = bound.Releases[r.Index].ID, bound.Releases[r.Index].Needs
 		b.releases = append(b.releases, r)
@@ -124,19 +125,29 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 			return nil, err
 		}
 	}
+	if f.validate {
+		if err := t.validate(ctx, f, have, want); err != nil {
+			return nil, err
+		}
+	}
 	scoped, err := t.clusters.ClusterScoped(ctx, f.ids())
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
 	policy.Diff.Redact = s.secrets.met.Redact
-	return s.build(ctx, plan.Input{
+	p, err := s.build(ctx, plan.Input{
 		Releases:      f.releases,
 		Files:         f.spec.Files,
 		Have:          have,
 		Want:          want,
 		Policy:        policy,
-		ClusterScoped: scoped,
+		ClusterScoped: diff.Scopes(scoped, want),
 	})
+	if err != nil {
+		return nil, err
+	}
+	t.locate(ctx, f, p)
+	return p, nil
 }
 
 func lines(p []byte) iter.Seq[string] {

@@ -82,7 +82,7 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 
 func (c *planCmd) request() request {
 	return request{
-		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency,
+		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency, validate: c.Validate,
 		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
 		raw: helmText{
 			args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,

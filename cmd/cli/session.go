@@ -40,6 +40,8 @@ type request struct {
 	raw   helmText
 	limit int // releases worked on at once; zero: the command's own
 
+	validate bool // hold what is wanted against the schemas of its kinds
+
 	unlocked bool             // take chart versions as declared, whatever lock files say
 	policy   spec.NeedsPolicy // empty: what needs says
 }
@@ -50,6 +52,7 @@ type fleet struct {
 	releases []spec.Release
 	calls    []helmCall // as spec.Files: what flags of Helm given as text ask for
 	limit    int        // releases worked on at once; zero: the command's own
+	validate bool       // as in request
 }
 
 // load reads the state files and selects. With --allow-no-matching-release an
@@ -70,7 +73,7 @@ func (s *session) load(ctx context.Context, q request) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.limit = q.limit
+	f.limit, f.validate = q.limit, q.validate
 	return f, s.edit(f, q)
 }
 
