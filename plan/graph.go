@@ -74,35 +74,48 @@ func fileEdges(steps []Step, files []spec.File) []Edge {
 	}
 	var edges []Edge
 	add := func(from, to Node) { edges = append(edges, Edge{From: from, To: to, Kind: EdgeFileOrder}) }
+	sorted := byPath(files)
 	for _, s := range steps {
 		node := Node{Release: s.Release.ID}
 		file := files[s.Release.File]
 		if s.Action.Deletes() {
 			add(node, gate("deleted", file))
-			for i, other := range files {
-				if other.FileOrder && slices.Contains(other.Depends, s.Release.File) {
+			for _, i := range sorted {
+				if files[i].FileOrder && slices.Contains(files[i].Depends, s.Release.File) {
 					add(gate("deleted", files[i]), node)
 				}
 			}
 			continue
 		}
 		add(node, gate("applied", file))
-		if file.FileOrder {
-			for _, d := range file.Depends {
+		for _, d := range sorted {
+			if file.FileOrder && slices.Contains(file.Depends, d) {
 				add(gate("applied", files[d]), node)
 			}
 		}
 	}
-	for i, f := range files {
-		if !f.FileOrder {
-			continue
-		}
-		for _, d := range f.Depends {
+	for _, i := range sorted {
+		f := files[i]
+		for _, d := range sorted {
+			if !f.FileOrder || !slices.Contains(f.Depends, d) {
+				continue
+			}
 			add(gate("applied", files[d]), gate("applied", files[i]))
 			add(gate("deleted", files[i]), gate("deleted", files[d]))
 		}
 	}
 	return edges
+}
+
+// byPath gives the indexes of files in an order that does not depend on how they
+// were numbered.
+func byPath(files []spec.File) []int {
+	sorted := make([]int, len(files))
+	for i := range files {
+		sorted[i] = i
+	}
+	slices.SortStableFunc(sorted, func(a, b int) int { return strings.Compare(files[a].Path, files[b].Path) })
+	return sorted
 }
 
 func gate(verb string, f spec.File) Node { return Node{Gate: verb + " " + f.Path} }

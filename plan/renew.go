@@ -39,6 +39,7 @@ func (s *Saved) Renew(rest, fresh *Plan) (*Plan, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s was not planned anew", step.Release.ID)
 		}
+		is.Release.Index = step.Release.Index // the order of declaration is that of the saved plan
 		p.Steps = append(p.Steps, is)
 	}
 	// From here on as order does it, so that what did not move comes out as it
