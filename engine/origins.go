@@ -106,8 +106,10 @@ func (d *defaultsReader) read(c *chartv2.Chart, prefix origin.Path, within strin
 	}
 	for _, sub := range c.Dependencies() {
 		below := prefix.With(origin.Key(sub.Name()))
-		global := origin.Key(common.GlobalKey)
-		d.links = append(d.links, origin.Link{From: prefix.With(global), To: below.With(global), Over: true})
+		above, own := prefix.With(origin.Key(common.GlobalKey)), below.With(origin.Key(common.GlobalKey))
+		// Helm copies only the first level of globals to a subchart, so the
+		// subchart's own ones in deeper maps show in its parent, too.
+		d.links = append(d.links, origin.Link{From: above, To: own, Over: true}, origin.Link{From: own, To: above})
 		if err := d.read(sub, below, path.Join(within, "charts", sub.Name())); err != nil {
 			return err
 		}

@@ -100,7 +100,10 @@ func (s Sources) walk(path Path, v any, out *[]Value) {
 	switch v := v.(type) {
 	case map[string]any:
 		if len(v) == 0 {
-			break
+			if found := s.explain(path, v); found.From != nil {
+				*out = append(*out, found)
+			}
+			return
 		}
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			s.walk(path.With(Key(key)), v[key], out)
@@ -201,7 +204,13 @@ func (s Sources) reaching(path Path, w way) []Path {
 			under = append(under, s.reaching(l.From.Join(path[rest:]), way{above: w.above, below: depth})...)
 		}
 	}
-	return slices.Concat(over, []Path{path}, under)
+	var all []Path
+	for _, p := range slices.Concat(over, []Path{path}, under) {
+		if !slices.ContainsFunc(all, func(known Path) bool { return slices.Equal(known, p) }) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // deleted finds the values at and below a path that a null took away.
