@@ -83,15 +83,13 @@ func (f *fields) walk(path []string, before, after any) {
 			return
 		}
 	case string:
-		if a, ok := after.(string); ok && strings.Contains(b, "\n") && strings.Contains(a, "\n") {
-			lines := lineDiff(b, a)
+		if a, ok := after.(string); ok && isText(b) && isText(a) && strings.TrimRight(b, "\n") != strings.TrimRight(a, "\n") {
+			lines := lineDiff(ended(b), ended(a))
 			if f.context >= 0 {
 				lines = cut(lines, f.context)
 			}
-			if len(lines) > 0 { // an end of line at the end is told as a value
-				f.add(path, FieldText, 0, lines...)
-				return
-			}
+			f.add(path, FieldText, 0, lines...)
+			return
 		}
 	}
 	change := FieldValue
@@ -99,6 +97,18 @@ func (f *fields) walk(path []string, before, after any) {
 		change = FieldType
 	}
 	f.add(path, change, 0, slices.Concat(linesOf(LineRemove, written(before)), linesOf(LineAdd, written(after)))...)
+}
+
+// isText reports a text of several lines.
+func isText(s string) bool { return strings.Contains(strings.TrimRight(s, "\n"), "\n") }
+
+// ended is a text with a line end at its end, so that the last line of one is
+// equal to the same line in the middle of another.
+func ended(text string) string {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
 }
 
 func (f *fields) maps(path []string, before, after object) {

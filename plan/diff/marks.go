@@ -158,8 +158,13 @@ func words(before, after string) (removed, added []Mark) {
 	return removed, added
 }
 
-// joined adds a mark; one that only spaces keep from the last extends that.
+// joined adds a mark without the spaces at its ends; one that only spaces keep
+// from the last extends that.
 func joined(marks []Mark, m Mark, text string) []Mark {
+	if bare := strings.TrimSpace(text[m.From:m.To]); bare != "" {
+		m.From += strings.Index(text[m.From:m.To], bare)
+		m.To = m.From + len(bare)
+	}
 	if n := len(marks); n > 0 && strings.TrimSpace(text[marks[n-1].To:m.From]) == "" {
 		marks[n-1].To = m.To
 		return marks

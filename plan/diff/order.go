@@ -91,7 +91,11 @@ func looks(element any) string {
 	}
 	var b strings.Builder
 	for _, key := range []string{"name", "key", "ip", "port", "containerPort", "protocol", "mountPath", "devicePath", "topologyKey", "whenUnsatisfiable", "resourceName", "type", "uid"} {
-		if value, has := o[key]; has {
+		value, has := o[key]
+		if key == "protocol" && !has && b.Len() > 0 {
+			value, has = "TCP", true // its default, in every list that has it
+		}
+		if has {
 			fmt.Fprintf(&b, "%s=%v;", key, value)
 		}
 	}

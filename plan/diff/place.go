@@ -10,30 +10,31 @@ import (
 // two sides it reads the new one, so that it fits both when they agree.
 func place(lines []Line, at int) string {
 	var path []string
-	level := levelOf(lines[at].Text)
-	if level.dash >= 0 { // the element begins here
-		level.key = level.dash + 1
+	first := levelOf(lines[at].Text)
+	column, inList := first.key, false // of what the parent is sought for
+	if first.dash >= 0 {
+		column, inList = first.dash, true
 	}
-	for n := at - 1; n >= 0 && level.key > 0; n-- {
+	// element goes from a line with a dash up to the list that it is in.
+	element := func(n int, l level) {
+		if name := elementName(lines, n, l); name != "" {
+			path = append(path, name)
+		}
+		column, inList = l.dash, true
+	}
+	for n := at - 1; n >= 0 && (column > 0 || inList); n-- {
 		if lines[n].Kind == LineRemove || strings.TrimSpace(lines[n].Text) == "" {
 			continue
 		}
 		l := levelOf(lines[n].Text)
-		if l.dash >= 0 && l.dash < level.key && level.key <= l.key {
-			if name := elementName(lines, n, l); name != "" {
-				path = append(path, name)
-			}
-			level.key = l.dash + 1 // the key of a list may stand as far left as its dashes
-			continue
-		}
-		if l.key < level.key && l.name != "" && l.opens {
+		switch {
+		case !inList && l.dash >= 0 && l.key == column:
+			element(n, l)
+		case l.opens && (l.key < column || inList && l.key == column): // dashes may stand as far left as the key of their list
 			path = append(path, l.name)
-			level.key = l.key
+			column, inList = l.key, false
 			if l.dash >= 0 {
-				if name := elementName(lines, n, l); name != "" {
-					path = append(path, name)
-				}
-				level.key = l.dash + 1
+				element(n, l)
 			}
 		}
 	}
