@@ -32,10 +32,11 @@ type startFlags struct {
 	dirFlag
 	Nodes   int           `default:"2" help:"How many nodes to simulate."`
 	Timeout time.Duration `default:"3m" help:"How long to wait until Pods can run."`
+	Audit   string        `type:"path" placeholder:"FILE" help:"Keep an audit log of the API server in this file: one JSON object a request, without contents."`
 }
 
 func (f startFlags) options() cluster.Options {
-	return cluster.Options{Nodes: f.Nodes, Timeout: f.Timeout}
+	return cluster.Options{Nodes: f.Nodes, Timeout: f.Timeout, Audit: f.Audit}
 }
 
 type upCmd struct {

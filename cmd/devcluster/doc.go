@@ -11,6 +11,8 @@
 //	bin/devcluster pause apiserver --dir .devcluster
 //	bin/devcluster down --purge --dir .devcluster
 //
+// up --audit FILE also keeps an audit log of the API server.
+//
 // Certificates, logs (one file a component) and data live in the folder named
 // by --dir, and nowhere else; several clusters may run side by side. Pods are
 // simulated: a Deployment becomes ready at once and a Job completes at once,

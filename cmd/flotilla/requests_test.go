@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,10 +53,11 @@ func (f fleet) declare(format string, args ...any) {
 func (f fleet) flotilla(code int, args ...string) string {
 	f.Helper()
 	var out, errs bytes.Buffer
-	vars := map[string]string{"KUBECONFIG": f.kubeconfig, "HOME": f.dir, "PATH": os.Getenv("PATH")}
+	vars := map[string]string{"HOME": f.dir, "PATH": os.Getenv("PATH")}
 	ctx, cancel := context.WithTimeout(f.Context(), 2*time.Minute)
 	defer cancel()
-	got := cli.Run(ctx, append([]string{"--file", filepath.Join(f.dir, "helmfile.yaml"), "--cache-dir", filepath.Join(f.dir, "cache")}, args...), cli.Env{
+	global := []string{"--file", filepath.Join(f.dir, "helmfile.yaml"), "--cache-dir", filepath.Join(f.dir, "cache"), "--kubeconfig", f.kubeconfig}
+	got := cli.Run(ctx, append(global, args...), cli.Env{
 		Stdin:   strings.NewReader(""),
 		Streams: view.Streams{Out: &out, Err: &errs},
 		Lookup:  func(name string) (string, bool) { v, ok := vars[name]; return v, ok },
@@ -72,6 +76,11 @@ func counting(t *testing.T, c *clustertest.Cluster) (fleet, *traffic.Proxy) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return behind(t, c, transport)
+}
+
+func behind(t *testing.T, c *clustertest.Cluster, transport http.RoundTripper) (fleet, *traffic.Proxy) {
+	t.Helper()
 	proxy, err := traffic.Listen(c.Config().Host, transport)
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +114,40 @@ func TestRequestsOfADiffGrowWithNamespacesOnly(t *testing.T) {
 			t.Errorf("%s of 12 unchanged releases in 3 namespaces asks %d times, want %d: %q", command[0], got.Requests, constant+len(namespaces), got.Kinds())
 		}
 	}
+}
+
+// gate holds lists of Secrets back until the version was asked for.
+type gate struct {
+	next    http.RoundTripper
+	version chan struct{}
+	once    *sync.Once
+}
+
+func (g gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	switch {
+	case r.URL.Path == "/version":
+		g.once.Do(func() { close(g.version) })
+	case strings.HasSuffix(r.URL.Path, "/secrets"):
+		select {
+		case <-g.version:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		case <-time.After(20 * time.Second):
+			return nil, errors.New("nobody asked for the version meanwhile")
+		}
+	}
+	return g.next.RoundTrip(r)
+}
+
+func TestDiffAsksForTheVersionWhileItReadsRecords(t *testing.T) {
+	c := clustertest.Start(t)
+	transport, err := rest.TransportFor(c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := behind(t, c, gate{transport, make(chan struct{}), &sync.Once{}})
+	f.declare("releases: [{name: a, namespace: %s, chart: CHARTS/hello}]", c.Namespace(t))
+	f.flotilla(2, "diff", "--detailed-exitcode")
 }
 
 func TestRequestsOfAnUpgrade(t *testing.T) {

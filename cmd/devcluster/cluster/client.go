@@ -148,8 +148,11 @@ func launch(ctx context.Context, l layout, o Options) error {
 		return err
 	}
 	defer report.Close()
-	cmd := exec.Command(binary, "supervise", "--dir", string(l),
-		"--nodes", strconv.Itoa(o.Nodes), "--timeout", o.Timeout.String())
+	args := []string{"supervise", "--dir", string(l), "--nodes", strconv.Itoa(o.Nodes), "--timeout", o.Timeout.String()}
+	if o.Audit != "" {
+		args = append(args, "--audit", o.Audit)
+	}
+	cmd := exec.Command(binary, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -51,6 +51,7 @@ func (l layout) certs() string      { return filepath.Join(string(l), "certs") }
 func (l layout) etcdData() string   { return filepath.Join(string(l), "etcd") }
 func (l layout) home() string       { return filepath.Join(string(l), "home") }
 func (l layout) stages() string     { return filepath.Join(string(l), "stages.yaml") }
+func (l layout) audit() string      { return filepath.Join(string(l), "audit.yaml") }
 func (l layout) state() string      { return filepath.Join(string(l), "state.json") }
 func (l layout) supervisor() string { return filepath.Join(string(l), "supervisor.json") }
 

@@ -20,6 +20,14 @@ import (
 // contextName is the name of the context in all kubeconfigs.
 const contextName = "devcluster"
 
+// auditPolicy logs who asked for what, without contents, once for each request.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+`
+
 // state is what a data folder keeps from one run to the next.
 type state struct {
 	// Boot identifies the boot of the machine in which etcd wrote its data.
@@ -46,6 +54,9 @@ func prepare(l layout) (components.Settings, error) {
 	}
 	if err := os.WriteFile(l.stages(), []byte(stages.YAML()), 0o600); err != nil {
 		return none, fmt.Errorf("writing the stages: %w", err)
+	}
+	if err := os.WriteFile(l.audit(), []byte(auditPolicy), 0o600); err != nil {
+		return none, fmt.Errorf("writing the audit policy: %w", err)
 	}
 	if err := writeKubeconfigs(l, st.Ports.APIServer); err != nil {
 		return none, fmt.Errorf("writing kubeconfigs: %w", err)

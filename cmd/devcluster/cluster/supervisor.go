@@ -12,10 +12,12 @@ import (
 	"github.com/flotilla-sh/flotilla/cmd/devcluster/components"
 )
 
-// Options says what cluster to run. Zero values mean 2 nodes and 3 minutes.
+// Options says what cluster to run. Zero values mean 2 nodes, 3 minutes and no
+// audit log.
 type Options struct {
 	Nodes   int
 	Timeout time.Duration
+	Audit   string // file that gets a line for each request to the API server
 }
 
 func (o Options) withDefaults() Options {
@@ -82,6 +84,9 @@ func newSupervisor(l layout, o Options) (*supervisor, error) {
 	settings, err := prepare(l)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the data folder: %w", err)
+	}
+	if o.Audit != "" {
+		settings.AuditPolicy, settings.AuditLog = l.audit(), o.Audit
 	}
 	spawner, err := newSpawner(l)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 func apiserverArgs(s Settings) []string {
-	return []string{
+	args := []string{
 		"--etcd-servers=" + localURL("http", s.Ports.Etcd),
 		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", s.Ports.APIServer),
@@ -36,6 +36,10 @@ func apiserverArgs(s Settings) []string {
 		"--allow-privileged=true",
 		"--profiling=false",
 	}
+	if s.AuditLog != "" {
+		args = append(args, "--audit-policy-file="+s.AuditPolicy, "--audit-log-path="+s.AuditLog)
+	}
+	return args
 }
 
 func runAPIServer(args []string) error {

@@ -55,7 +55,10 @@ type Settings struct {
 	Stages string
 	// Kubeconfig is the path of the kubeconfig of an identity.
 	Kubeconfig func(certs.Identity) string
-	Ports      Ports
+	// AuditPolicy and AuditLog are the files of the API server's audit log;
+	// both empty: it keeps none.
+	AuditPolicy, AuditLog string
+	Ports                 Ports
 }
 
 // Args is the command line of n, without the program's name.

@@ -106,3 +106,30 @@ func TestNamePrefix(t *testing.T) {
 		}
 	}
 }
+
+func TestAuditTellsWritesFromDryRuns(t *testing.T) {
+	c := StartPrivate(t)
+	ns := c.Namespace(t)
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+	var writes, looks int
+	for _, r := range c.Audit(t, func() {
+		maps := c.Client().CoreV1().ConfigMaps(ns)
+		for _, dry := range [][]string{{metav1.DryRunAll}, nil} {
+			if _, err := maps.Create(t.Context(), config, metav1.CreateOptions{DryRun: dry}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := maps.List(t.Context(), metav1.ListOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}) {
+		if r.Writes() {
+			writes++
+		} else {
+			looks++
+		}
+	}
+	if writes != 1 || looks != 2 {
+		t.Errorf("the log has %d writes and %d others, want 1, and 2: a dry run and a list", writes, looks)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +95,7 @@ func startServer() (*server, error) {
 
 func (s *server) launch() error {
 	s.cmd = exec.Command(s.binary, "up", "--foreground", "--purge",
-		"--dir", s.dir, "--timeout", patience.String())
+		"--dir", s.dir, "--timeout", patience.String(), "--audit", s.audit())
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -114,6 +115,9 @@ func (s *server) launch() error {
 	s.kubeconfig = path
 	return nil
 }
+
+// audit is the file of the API server's audit log.
+func (s *server) audit() string { return filepath.Join(s.dir, "audit.log") }
 
 // stop ends the cluster, waits for that, and returns what it complained of.
 func (s *server) stop() error {
