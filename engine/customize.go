@@ -87,7 +87,9 @@ func (e *Engine) fromKustomization(ctx context.Context, in RenderInput, found *c
 	if e.opts.NoExec {
 		fetch = func(context.Context, string) (string, error) { return "", ErrNoExec }
 	}
-	docs, err := e.kustomize.Build(ctx, kustomize.Folder{Dir: found.Folder, Fetched: found.Fetched, Overlay: overlay, Fetch: fetch})
+	docs, err := e.kustomize.Build(ctx, kustomize.Folder{
+		Dir: found.Folder, Fetched: found.Fetched, Overlay: overlay, Fetch: fetch, Charts: inflation{e},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("building %s: %w", found.Origin, err)
 	}

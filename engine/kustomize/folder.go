@@ -31,6 +31,13 @@ type folder struct {
 	filesys.FileSystem
 	ctx     context.Context // of the one build that this is made for
 	fetch   func(ctx context.Context, url string) (string, error)
+	inflate Charts            // nil: charts are refused
+	made    map[string][]byte // what charts rendered, as files beside their kustomization
+
+	// namespaces are those that kustomizations give to the ones among their
+	// resources, for charts that say none.
+	namespaces map[string]string
+
 	overlay string // the folder of the kustomization that is not on disk
 	top     []byte
 	fetched []string // folders whose files must not lead out of them
@@ -49,6 +56,7 @@ func newFolder(ctx context.Context, f Folder) (*folder, error) {
 	}
 	out := &folder{
 		FileSystem: filesys.MakeFsOnDisk(), ctx: ctx, fetch: f.Fetch, bytes: maxBytes, files: maxFiles,
+		inflate: f.Charts, made: map[string][]byte{}, namespaces: map[string]string{dir: f.Overlay.Namespace},
 		overlay: filepath.Join(filepath.VolumeName(dir)+string(filepath.Separator), ".overlay-of-the-release"),
 	}
 	if f.Fetched {
@@ -97,14 +105,16 @@ func (f *folder) CleanedAbs(path string) (filesys.ConfirmedDir, string, error) {
 		return filesys.ConfirmedDir(f.overlay), "", nil
 	case f.isTop(path):
 		return filesys.ConfirmedDir(f.overlay), kustomizationFile, nil
+	case f.made[filepath.Clean(path)] != nil:
+		return filesys.ConfirmedDir(filepath.Dir(filepath.Clean(path))), filepath.Base(path), nil
 	default:
 		return f.FileSystem.CleanedAbs(path)
 	}
 }
 
-// Exists reports what is on disk or is the overlay.
+// Exists reports what is on disk, is the overlay or was made of a chart.
 func (f *folder) Exists(path string) bool {
-	return filepath.Clean(path) == f.overlay || f.isTop(path) || f.FileSystem.Exists(path)
+	return filepath.Clean(path) == f.overlay || f.isTop(path) || f.made[filepath.Clean(path)] != nil || f.FileSystem.Exists(path)
 }
 
 // IsDir is that of the disk; the overlay is a folder.
@@ -117,6 +127,9 @@ func (f *folder) IsDir(path string) bool {
 func (f *folder) ReadFile(path string) ([]byte, error) {
 	if f.isTop(path) {
 		return f.top, nil
+	}
+	if text := f.made[filepath.Clean(path)]; text != nil {
+		return text, nil
 	}
 	if f.ctx.Err() != nil {
 		return nil, context.Cause(f.ctx)

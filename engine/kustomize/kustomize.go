@@ -7,8 +7,9 @@
 // git and an HTTP client for remote resources; they are found before it sees
 // them and are fetched by the caller's Fetch or refused. Plugins that are
 // programs or containers are off, although helmfile passes the flag that allows
-// them: a chart must not be able to run code. Charts inside of a kustomization
-// (helmCharts) would need a helm binary and are refused.
+// them: a chart must not be able to run code. For charts inside of a
+// kustomization (helmCharts) kustomize would start helm; they are rendered by the
+// caller's Charts, and kustomize reads them as one more resource.
 //
 // Paths of a local kustomization may lead anywhere, as under helmfile
 // (LoadRestrictionsNone); those of a fetched one stay inside what was fetched.
@@ -136,6 +137,9 @@ type Folder struct {
 	// Fetch brings what a go-getter URL names onto this machine and gives the
 	// path; nil: a kustomization with remote resources is refused.
 	Fetch func(ctx context.Context, url string) (path string, err error)
+	// Charts renders the charts of a kustomization; nil: one that has any is
+	// refused.
+	Charts Charts
 }
 
 // Overlay is the part of a kustomization that a release may set.

@@ -50,6 +50,12 @@ func (f *folder) kustomization(path string, data []byte) ([]byte, error) {
 		}
 		return nil
 	}
+	if k["helmCharts"] != nil {
+		if err := f.charts(dir, k); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		changed = true
+	}
 	ofResource := f.local
 	if slices.Contains(f.configs, dir) {
 		ofResource = f.config
@@ -57,6 +63,7 @@ func (f *folder) kustomization(path string, data []byte) ([]byte, error) {
 	if err := errors.Join(each(resourceKeys, ofResource), each(configKeys, f.config)); err != nil {
 		return nil, err
 	}
+	f.handDown(dir, k)
 	if err := f.paths(dir, k, ""); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -77,7 +84,7 @@ func (f *folder) keys(dir string, k map[string]any) error {
 				return fmt.Errorf("%s: %w: write %s", key, ErrRefused, known)
 			}
 		}
-		if value != nil && slices.Contains(chartKeys, key) {
+		if value != nil && slices.Contains(chartKeys, key) && (f.inflate == nil || key != "helmCharts") {
 			return fmt.Errorf("%s: %w: make the chart a release of its own, or add it with dependencies: of this one", key, ErrRefused)
 		}
 		if plain && key != "resources" && !slices.Contains(headKeys, key) {
