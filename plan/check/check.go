@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,15 +39,18 @@ type Release struct {
 	id         spec.ReleaseID
 	objects    []object
 	clientSide bool
+	unchecked  map[schema.GroupVersionKind]bool // served, and nobody tells by which schema
 
-	applied []*openapi.Definition // of templates and hooks
-	added   []*openapi.Definition // of crds/, to be installed
-	idle    []*openapi.Definition // of crds/, left alone because the release is there already
+	applied []*openapi.Definition       // of templates and hooks
+	added   []*openapi.Definition       // of crds/, to be installed
+	idle    []*openapi.Definition       // of crds/, left alone because the release is there already
+	alone   map[schema.GroupKind]string // applied ones that nothing else brings -> their names
 }
 
 type object struct {
 	diff.Sourced
 	kind schema.GroupVersionKind
+	hook bool
 }
 
 // Read parses the objects of a release. An error tells of YAML that cannot be
@@ -57,7 +61,7 @@ func Read(in Input) (*Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checking %s: %w", in.ID, err)
 	}
-	r.take(objects)
+	r.take(objects, false)
 	for _, h := range in.Want.Hooks {
 		objects, err := diff.Sources([]byte(h.Manifest))
 		if err != nil {
@@ -66,7 +70,7 @@ func Read(in Input) (*Release, error) {
 		for i := range objects {
 			objects[i].Source = cmp.Or(objects[i].Source, h.Path)
 		}
-		r.take(objects)
+		r.take(objects, true)
 	}
 	for _, file := range in.Want.CRDs {
 		if err := r.takeFile(in, file); err != nil {
@@ -76,11 +80,11 @@ func Read(in Input) (*Release, error) {
 	return r, nil
 }
 
-func (r *Release) take(objects []diff.Sourced) {
+func (r *Release) take(objects []diff.Sourced, hook bool) {
 	for _, o := range objects {
 		apiVersion, _ := o.Object["apiVersion"].(string)
 		name, _ := o.Object["kind"].(string)
-		r.objects = append(r.objects, object{Sourced: o, kind: schema.FromAPIVersionAndKind(apiVersion, name)})
+		r.objects = append(r.objects, object{Sourced: o, kind: schema.FromAPIVersionAndKind(apiVersion, name), hook: hook})
 		if d := defined(o.Object); d != nil {
 			r.applied = append(r.applied, d)
 		}
@@ -140,7 +144,31 @@ func Contexts(releases []*Release) []Context {
 		}
 		all[i].Releases = append(all[i].Releases, r)
 	}
+	for _, c := range all {
+		c.single()
+	}
 	return all
+}
+
+// single notes the kinds of which one release alone has the definition, among
+// its own objects.
+func (c Context) single() {
+	brought := map[schema.GroupKind]int{}
+	for _, r := range c.Releases {
+		r.alone = map[schema.GroupKind]string{}
+		for _, d := range r.applied {
+			r.alone[d.Kind] = d.Name
+		}
+		for kind := range r.alone {
+			brought[kind]++
+		}
+		for _, d := range r.added {
+			brought[d.Kind] += 2 // Helm installs it before it looks at the objects
+		}
+	}
+	for _, r := range c.Releases {
+		maps.DeleteFunc(r.alone, func(kind schema.GroupKind, _ string) bool { return brought[kind] > 1 })
+	}
 }
 
 // GroupVersions are those whose documents the server is to be asked for, sorted.
@@ -155,9 +183,34 @@ func (c Context) GroupVersions() []schema.GroupVersion {
 	return slices.Compact(all)
 }
 
-// Catalog puts what the server publishes and what the releases bring together.
-func (c Context) Catalog(published map[schema.GroupVersion][]byte) *openapi.Catalog {
-	from := openapi.Sources{Published: published}
+// Unknown are the kinds of objects that the catalog does not have at all, sorted.
+func (c Context) Unknown(kinds *openapi.Catalog) []schema.GroupVersionKind {
+	var all []schema.GroupVersionKind
+	for _, r := range c.Releases {
+		for _, o := range r.objects {
+			if _, own := r.alone[o.kind.GroupKind()]; own && !kinds.Serves(o.kind) || errors.Is(kinds.Find(o.kind), openapi.ErrNoKind) {
+				all = append(all, o.kind)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b schema.GroupVersionKind) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(all)
+}
+
+// Leave makes objects of kinds pass unchecked that the cluster serves without
+// telling their schemas.
+func (c Context) Leave(kinds []schema.GroupVersionKind) {
+	for _, r := range c.Releases {
+		r.unchecked = map[schema.GroupVersionKind]bool{}
+		for _, kind := range kinds {
+			r.unchecked[kind] = true
+		}
+	}
+}
+
+// Catalog puts together what the cluster has, of which Published and Served are
+// to be given, and what the releases bring.
+func (c Context) Catalog(from openapi.Sources) *openapi.Catalog {
 	for _, r := range c.Releases {
 		from.Applied = append(from.Applied, r.applied...)
 		from.Added = append(from.Added, r.added...)

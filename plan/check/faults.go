@@ -69,7 +69,9 @@ func (r *Release) Check(kinds *openapi.Catalog) error {
 	for _, o := range r.objects {
 		validator, err := kinds.Validator(o.kind)
 		switch {
-		case errors.Is(err, openapi.ErrNoKind):
+		case errors.Is(err, openapi.ErrNoKind) && r.unchecked[o.kind]:
+			continue
+		case errors.Is(err, openapi.ErrNoKind), r.early(o, kinds):
 			absent = r.lacks(absent, o, err)
 			continue
 		case err != nil:
@@ -105,6 +107,12 @@ func (r *Release) name(o object) state.ObjectID {
 	return id
 }
 
+// early reports an object whose definition comes together with it.
+func (r *Release) early(o object, kinds *openapi.Catalog) bool {
+	_, own := r.alone[o.kind.GroupKind()]
+	return own && !o.hook && !kinds.Serves(o.kind)
+}
+
 // lacks notes an object whose kind nothing defines.
 func (r *Release) lacks(absent []*Undefined, o object, err error) []*Undefined {
 	used := r.name(o).String()
@@ -123,6 +131,8 @@ func (r *Release) lacks(absent []*Undefined, o object, err error) []*Undefined {
 	switch {
 	case errors.As(err, &versions):
 		u.Why = versions.Error()
+	case err == nil:
+		u.Why = fmt.Sprintf("its definition %s is part of this release, and Helm looks up the kinds of a release before it applies the first object: move it to crds/ of the chart or to another release", r.alone[o.kind.GroupKind()])
 	case idle >= 0:
 		u.Why += fmt.Sprintf("; %s is in crds/ of the chart, which Helm installs only together with a new release, and this one is there already", r.idle[idle].Name)
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/openapi"
 )
@@ -62,7 +65,9 @@ func (c *Cluster) OpenAPI(ctx context.Context, gvs []schema.GroupVersion) (map[s
 	}
 	all := make(map[schema.GroupVersion][]byte, len(gvs))
 	for i, gv := range gvs {
-		all[gv] = texts[i]
+		if len(texts[i]) > 0 { // as of a definition that has just gone
+			all[gv] = texts[i]
+		}
 	}
 	return all, nil
 }
@@ -93,7 +98,11 @@ func (c *Cluster) documentOf(ctx context.Context, gv schema.GroupVersion, from o
 	}
 	c.documents.mu.Unlock()
 	one.once.Do(func() {
-		if one.data, one.err = from.SchemaWithContext(ctx, "application/json"); one.err != nil {
+		one.data, one.err = from.SchemaWithContext(ctx, "application/json")
+		switch {
+		case apierrors.IsNotFound(one.err): // it went after the index was read
+			one.data, one.err = nil, nil
+		case one.err != nil:
 			one.err = fmt.Errorf("reading the schemas of %s: %w", gv, c.Explain(one.err, Access{Verb: "get", Resource: "/openapi/v3/" + documentPath(gv)}))
 		}
 	})
@@ -106,4 +115,44 @@ func documentPath(gv schema.GroupVersion) string {
 		return "api/" + gv.Version
 	}
 	return "apis/" + gv.String()
+}
+
+// definitions is where a server keeps custom resource definitions.
+func definitions() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+}
+
+// Definitions gives the custom resource definitions behind kinds, for those that
+// no document describes yet: a server takes a moment to publish a new kind. A
+// kind that the server does not serve is not in the answer; one that it serves
+// and whose definition it does not give, as of an aggregated API, is there with
+// nil.
+func (c *Clusters) Definitions(ctx context.Context, context string, kinds []schema.GroupVersionKind) (map[schema.GroupVersionKind]map[string]any, error) {
+	if len(kinds) == 0 {
+		return nil, nil
+	}
+	cluster, err := c.Get(context)
+	if err != nil {
+		return nil, err
+	}
+	found := map[schema.GroupVersionKind]map[string]any{}
+	for _, kind := range kinds {
+		mapping, err := cluster.mapper.RESTMappingWithContext(ctx, kind.GroupKind(), kind.Version)
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		if err != nil {
+			return nil, cluster.Explain(err, Access{Verb: "get", Resource: "/apis"})
+		}
+		o, err := cluster.dynamic.Resource(definitions()).Get(ctx, mapping.Resource.GroupResource().String(), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+			found[kind] = nil
+		case err != nil:
+			return nil, cluster.Explain(err, Access{Verb: "get", Resource: "customresourcedefinitions"})
+		default:
+			found[kind] = o.Object
+		}
+	}
+	return found, nil
 }

@@ -21,8 +21,11 @@ type Sources struct {
 	// their kinds: they win over what is published. Of two for one kind the last
 	// counts.
 	Applied []*Definition
-	// Added are definitions that only count where nothing of their kind is
-	// published, as those in the crds/ folder of a chart.
+	// Served are definitions in the cluster. They count where nothing of their
+	// kind is published: a server takes a moment to publish a new kind.
+	Served []*Definition
+	// Added are definitions that only count where the cluster has nothing of their
+	// kind, as those in the crds/ folder of a chart.
 	Added []*Definition
 }
 
@@ -32,6 +35,7 @@ type Sources struct {
 type Catalog struct {
 	published map[schema.GroupVersion]func() (*Document, error)
 	applied   map[schema.GroupKind]*Definition
+	served    map[schema.GroupKind]*Definition
 	added     map[schema.GroupKind]*Definition
 
 	mu         sync.Mutex
@@ -43,6 +47,7 @@ func NewCatalog(from Sources) *Catalog {
 	c := &Catalog{
 		published:  make(map[schema.GroupVersion]func() (*Document, error), len(from.Published)),
 		applied:    byKind(from.Applied),
+		served:     byKind(from.Served),
 		added:      byKind(from.Added),
 		validators: map[schema.GroupVersionKind]func() (*Validator, error){},
 	}
@@ -109,19 +114,38 @@ func (c *Catalog) document(gvk schema.GroupVersionKind) (*Document, error) {
 	if d := c.applied[gvk.GroupKind()]; d != nil {
 		return d.serving(gvk)
 	}
-	if parse := c.published[gvk.GroupVersion()]; parse != nil {
-		d, err := parse()
-		if err != nil {
-			return nil, err
-		}
-		if d.Has(gvk) {
-			return d, nil
-		}
+	if d, err := c.inCluster(gvk); d != nil || err != nil {
+		return d, err
 	}
 	if d := c.added[gvk.GroupKind()]; d != nil {
 		return d.serving(gvk)
 	}
 	return nil, ErrNoKind
+}
+
+// inCluster finds what describes a kind that the cluster has; nil: nothing.
+func (c *Catalog) inCluster(gvk schema.GroupVersionKind) (*Document, error) {
+	if parse := c.published[gvk.GroupVersion()]; parse != nil {
+		if d, err := parse(); err != nil || d.Has(gvk) {
+			return d, err
+		}
+	}
+	if d := c.served[gvk.GroupKind()]; d != nil && slices.Contains(d.Versions, gvk.Version) {
+		return d.Document, nil
+	}
+	return nil, nil
+}
+
+// Find reports whether the catalog has a kind; ErrNoKind tells that it has not.
+func (c *Catalog) Find(gvk schema.GroupVersionKind) error {
+	_, err := c.document(gvk)
+	return err
+}
+
+// Serves reports whether the cluster has a kind already, in that version.
+func (c *Catalog) Serves(gvk schema.GroupVersionKind) bool {
+	d, err := c.inCluster(gvk)
+	return d != nil && err == nil
 }
 
 // serving gives the schemas of a definition if it serves the version.
