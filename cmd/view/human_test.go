@@ -61,7 +61,7 @@ func TestPlanForPeople(t *testing.T) {
 	out, errs := render(t, FormatHuman, func(v View) { v.Plan(examplePlan(), PlanOptions{Context: 0}) })
 	want := `~ n/web  upgrade, chart app-1.0.0 -> app-1.1.0, revision 3
     ~ n/ConfigMap/x
-      ...
+      ... data
       -   b: 2
       +   b: 3
 

@@ -26,7 +26,7 @@ func (h *human) paths(b *strings.Builder, i diff.Item, context int) {
 		sign, st, text := fieldTitle(f)
 		fmt.Fprintf(b, "%s  %s %s\n", pad, h.paint(st, sign), text)
 		for _, l := range f.Lines {
-			b.WriteString("  ")
+			b.WriteString("    ")
 			h.line(b, l)
 		}
 	}

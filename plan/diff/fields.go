@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -100,7 +102,21 @@ func (f *fields) walk(path []string, before, after any) {
 }
 
 // isText reports a text of several lines.
-func isText(s string) bool { return strings.Contains(strings.TrimRight(s, "\n"), "\n") }
+func isText(s string) bool {
+	return strings.Contains(strings.TrimRight(s, "\n"), "\n") && printable(strings.NewReplacer("\n", "", "\t", "").Replace(s))
+}
+
+// printable reports that a text holds nothing that a terminal obeys. Whatever
+// else is shown is YAML, which escapes that.
+func printable(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+// quoted is a name of an entry as part of a path.
+func quoted(name string) string {
+	if !printable(name) {
+		return strconv.Quote(name)
+	}
+	return name
+}
 
 // ended is a text with a line end at its end, so that the last line of one is
 // equal to the same line in the middle of another.
@@ -134,7 +150,7 @@ func (f *fields) maps(path []string, before, after object) {
 	}
 	slices.Sort(common)
 	for _, key := range common {
-		f.walk(slices.Concat(path, []string{key}), before[key], after[key])
+		f.walk(slices.Concat(path, []string{quoted(key)}), before[key], after[key])
 	}
 }
 
@@ -224,7 +240,7 @@ func namesBy(field string, elements []any) []string {
 		case nil, object, []any:
 			return nil
 		}
-		name := fmt.Sprint(e)
+		name := quoted(fmt.Sprint(e))
 		if seen[name] {
 			return nil
 		}

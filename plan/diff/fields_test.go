@@ -29,6 +29,8 @@ func TestFields(t *testing.T) {
 		{"an entry of the object itself", "a: 1\n", "a: 1\nb: 2\n", " added 1\n+b: 2\n"},
 		{"a text of several lines", "f: |\n  one\n  two\n  three\n  four\n", "f: |\n  one\n  two\n  3\n  four\n", "f text 0\n@\n two\n-three\n+3\n four\n"},
 		{"a text that loses its last line end", "f: \"a\\nb\\n\"\n", "f: \"a\\nb\"\n", "f value 0\n-|\n-  a\n-  b\n+|-\n+  a\n+  b\n"},
+		{"what a terminal would obey is escaped", "f: \"a\\nb\\e[2J\"\nl: [{name: \"\\e[1m\", v: 1}]\n", "f: \"a\\nc\\e[2J\"\nl: [{name: \"\\e[1m\", v: 2}]\n",
+			"f value 0\n-\"a\\nb\\e[2J\"\n+\"a\\nc\\e[2J\"\nl.\"\\x1b[1m\".v value 0\n-1\n+2\n"},
 		{"nothing", "a: 1\n", "a: 1\n", ""},
 		{"what is no YAML", "a: [\n", "a: 1\n", ""},
 	}

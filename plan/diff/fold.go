@@ -160,7 +160,7 @@ func (f *folder) labels(path []string, before, after object) {
 	for key, value := range before {
 		b, isText := value.(string)
 		a, both := after[key].(string)
-		if !isText || !both || a == b || !churns(key, b, a) {
+		if !isText || !both || a == b || !printable(b+a) || !churns(key, b, a) {
 			continue
 		}
 		f.found[Label{key, b, a}] = true

@@ -85,26 +85,54 @@ func block(lines []Line) (removed, added []*Line, rest []Line) {
 }
 
 // partners gives for each removed line the index of the added one that stands
-// for it, or -1. Lines with the same key belong together, in order; where no
-// key tells and both sides have as many lines, the n-th belongs to the n-th.
+// for it, or -1. Lines with the same key belong together, in order. Of lines
+// without a key, such as elements of a list of texts, the n-th belongs to the
+// n-th where both sides have as many between two that belong together.
 func partners(removed, added []*Line) []int {
+	byKey := make(map[string][]int, len(added))
+	for j, a := range added {
+		if k := keyOf(a.Text); k != "" {
+			byKey[k] = append(byKey[k], j)
+		}
+	}
 	found := make([]int, len(removed))
-	next, keyed := 0, false
+	from, next := 0, 0
 	for i, r := range removed {
 		found[i] = -1
-		for j := next; j < len(added); j++ {
-			if k := keyOf(r.Text); k != "" && k == keyOf(added[j].Text) {
-				found[i], next, keyed = j, j+1, true
-				break
+		k := keyOf(r.Text)
+		for len(byKey[k]) > 0 && found[i] < 0 {
+			if j := byKey[k][0]; j >= next {
+				found[i] = j
+			}
+			byKey[k] = byKey[k][1:]
+		}
+		if found[i] >= 0 {
+			pairKeyless(removed[from:i], added[next:found[i]], found[from:i], next)
+			from, next = i+1, found[i]+1
+		}
+	}
+	pairKeyless(removed[from:], added[next:], found[from:], next)
+	return found
+}
+
+// pairKeyless pairs the lines without a key if both sides have as many; first is
+// the index of the first added one.
+func pairKeyless(removed, added []*Line, found []int, first int) {
+	without := func(lines []*Line) (at []int) {
+		for n, l := range lines {
+			if keyOf(l.Text) == "" {
+				at = append(at, n)
 			}
 		}
+		return at
 	}
-	if !keyed && len(removed) == len(added) {
-		for i := range found {
-			found[i] = i
-		}
+	old, wanted := without(removed), without(added)
+	if len(old) != len(wanted) {
+		return
 	}
-	return found
+	for n := range old {
+		found[old[n]] = first + wanted[n]
+	}
 }
 
 // keyOf is the key of a line of YAML with its indentation; empty: it has none.
@@ -119,9 +147,16 @@ func keyOf(text string) string {
 	return key
 }
 
+// longestMarked is how long a line may be to be compared word by word, which
+// costs the square of what differs.
+const longestMarked = 2_000
+
 // words compares two lines word by word. Lines with nothing but spaces and
 // signs in common get no marks: all of them differs.
 func words(before, after string) (removed, added []Mark) {
+	if len(before) > longestMarked || len(after) > longestMarked {
+		return nil, nil
+	}
 	tokens := map[string]rune{}
 	dmp := diffmatchpatch.New()
 	dmp.DiffTimeout = 0 // a timeout would make the result depend on the machine
