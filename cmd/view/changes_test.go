@@ -286,7 +286,9 @@ func TestMovesInJSONAreTwoChangesThatNameEachOther(t *testing.T) {
 
 func TestFoldLines(t *testing.T) {
 	label := diff.Label{Key: "helm.sh/chart", Before: "a-1", After: "a-2"}
-	id := func(name string) state.ObjectID { return state.ObjectID{Kind: "Deployment", Namespace: "n", Name: name} }
+	id := func(name string) state.ObjectID {
+		return state.ObjectID{Kind: "Deployment", Namespace: "n", Name: name}
+	}
 	tests := []struct {
 		name string
 		fold diff.Fold

@@ -108,7 +108,9 @@ func isText(s string) bool {
 
 // printable reports that a text holds nothing that a terminal obeys. Whatever
 // else is shown is YAML, which escapes that.
-func printable(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
 
 // quoted is a name of an entry as part of a path.
 func quoted(name string) string {
