@@ -60,6 +60,7 @@ func arbitrary(r *rand.Rand) *Plan {
 			p.Steps[i].Drift = []live.Drift{{Change: diff.Change{Object: o, Op: diff.OpChange, Before: word(r), After: word(r)},
 				Fields: []live.Field{{Path: word(r), Was: word(r), Is: word(r), By: word(r), At: now}}}}
 			p.Steps[i].Seen = []live.Seen{{Object: o, Exists: r.IntN(2) == 0, Leaves: []live.Leaf{{Path: word(r), Value: word(r)}}}}
+			p.Steps[i].Causes = []Cause{{Kind: CauseValue, Subject: word(r), Op: diff.OpAdd, After: word(r), Count: r.IntN(9), From: ValueOrigin{spec.Pos{File: word(r), Line: r.IntN(9)}, "set"}}}
 			p.Steps[i].Objections = []Objection{{Object: o, Kind: ObjectionConflict, Field: word(r), Message: word(r)}}
 		}
 	}
@@ -186,7 +187,7 @@ func TestASavedPlanHoldsNoContentOfStoredRevisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range p.Steps {
-		p.Steps[i].Changes = nil // they show what differs
+		p.Steps[i].Changes, p.Steps[i].Causes = nil, nil // they show what differs
 	}
 	data, err := Encode(saved(t, p))
 	if err != nil || strings.Contains(string(data), "-of-before") {

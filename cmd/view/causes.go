@@ -6,6 +6,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
+	"github.com/flotilla-sh/flotilla/spec"
 )
 
 // fewCauses is how many values, and how many images, the line of a release names.
@@ -89,29 +90,32 @@ func causeText(c plan.Cause) string {
 	}
 }
 
+// valueText leaves masked values out: that they changed is all there is to say.
 func valueText(c plan.Cause) string {
 	text := c.Subject
 	switch c.Op {
 	case diff.OpAdd:
-		text += " added"
-		if c.After != "" {
-			text = c.Subject + " = " + c.After + ", new"
-		}
+		text += " added" + detail(": ", c.After)
 	case diff.OpRemove:
-		text += " removed"
-		if c.Before != "" {
-			text += ", was " + c.Before
-		}
+		text += " removed" + detail(", was ", c.Before)
 	default:
-		text += " " + c.Before + " -> " + c.After
-		if c.Before == c.After {
-			text = c.Subject + " changed " + c.After // both are masked
+		if c.Before == spec.Masked && c.After == spec.Masked {
+			text += " changed"
+			break
 		}
+		text += " " + c.Before + " -> " + c.After
 	}
 	if at := place(c.From); at != "" {
 		text += " (" + at + ")"
 	}
 	return text
+}
+
+func detail(before, text string) string {
+	if text == "" || text == spec.Masked {
+		return ""
+	}
+	return before + text
 }
 
 func place(o plan.ValueOrigin) string {
