@@ -28,7 +28,9 @@ func TestTemplatesThatMakeTooMuchAreErrors(t *testing.T) {
 		{"endless output", `{{ range until 1000000 }}{{ repeat 100 "x" }}{{ end }}`, "the template makes more than 64 MiB"},
 		{"include without end", `{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, "a includes itself more than 1000 times"},
 		{"tpl without end", `{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t) }}`, "tpl includes itself more than 1000 times"},
-		{"a template in itself", `{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`, "exceeded maximum template depth"},
+		{"a template in itself", `{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`, "f:1:29: a includes itself more than 1000 times"},
+		{"a template in itself, in loops and conditions", `{{ define "a" }}{{ range . }}{{ with . }}{{ if true }}{{ template "a" $ }}{{ end }}{{ end }}{{ end }}{{ end }}{{ template "a" (list 1) }}`, "a includes itself more than 1000 times"},
+		{"a template in itself, in a text", `{{ tpl "{{ define \"a\" }}{{ template \"a\" }}{{ end }}{{ template \"a\" }}" . }}`, "a includes itself more than 1000 times"},
 	}
 	r := New(Options{})
 	for _, tt := range tests {

@@ -85,6 +85,8 @@ func (r *run) funcs() template.FuncMap {
 		"include":          r.include,
 		"fetchSecretValue": r.fetchSecretValue,
 		"expandSecretRefs": r.expandSecretRefs,
+		enterName:          r.enterTemplate,
+		leaveName:          r.leaveTemplate,
 	}
 }
 
@@ -256,6 +258,7 @@ func (r *run) tpl(text string, data any) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	guard(t, t.Name())
 	var out limited
 	if err := t.Execute(&out, data); err != nil {
 		return "", err

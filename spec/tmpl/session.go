@@ -44,6 +44,7 @@ func (s *Session) String(file, text string, data any) (string, error) {
 		if t, err = s.run.tmpl.New(templateName(s.run.main())).Parse(text); err != nil {
 			return "", s.run.place(err)
 		}
+		guard(t, t.Name())
 		s.texts[text] = t
 	}
 	clear(s.run.depth)

@@ -143,6 +143,7 @@ func (r *Renderer) prepare(ctx context.Context, t Template) (*run, *template.Tem
 	if err != nil {
 		return nil, nil, run.place(err)
 	}
+	guard(main, main.Name())
 	return run, main, nil
 }
 
@@ -194,6 +195,7 @@ func (r *Renderer) folder(dir string) *folder {
 			f.err = stub.place(err)
 			return f
 		}
+		guard(f.base, templateName(stub.main()))
 	}
 	f.files = stub.files
 	return f

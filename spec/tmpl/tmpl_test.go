@@ -172,3 +172,11 @@ func TestDerivePasswordIsComputedOnce(t *testing.T) {
 		t.Errorf("got %q, %v, want sprig's %q", got, err, want)
 	}
 }
+
+func TestTemplatesStayUsableManyTimes(t *testing.T) {
+	text := `{{ define "a" }}x{{ end }}{{ range until 3000 }}{{ template "a" }}{{ end }}`
+	out, err := New(Options{}).String(t.Context(), Template{File: "f", Text: []byte(text)}, nil)
+	if err != nil || out != strings.Repeat("x", 3000) {
+		t.Errorf("%d bytes and %v, want 3000: calls one after the other are no recursion", len(out), err)
+	}
+}
