@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 )
@@ -46,8 +47,9 @@ func Has(text string) bool { return strings.Contains(text, "ref+") }
 // place and its reference without the query, never by a value.
 func (r Refs) Resolve(ctx context.Context, v any) (any, error) {
 	known := map[string]Fetched{}
+	compiled := sync.OnceValue(patterns) // most values hold no reference
 	for range maxRefDepth + 1 {
-		e := expansion{known: known, missing: map[string]bool{}, patterns: patterns()}
+		e := expansion{known: known, missing: map[string]bool{}, patterns: compiled}
 		out, err := e.value(v)
 		if len(e.missing) == 0 {
 			return out, err
@@ -97,7 +99,7 @@ func patterns() refPatterns {
 
 // expansion is one pass over a tree with what is known so far.
 type expansion struct {
-	patterns refPatterns
+	patterns func() refPatterns
 	known    map[string]Fetched
 	missing  map[string]bool // references that the pass came across and nobody fetched yet
 }
@@ -182,7 +184,7 @@ func (e *expansion) text(s string) (any, error) {
 	if err != nil || !ready {
 		return nil, err
 	}
-	at := e.patterns.ref.FindStringSubmatchIndex(s)
+	at := e.patterns().ref.FindStringSubmatchIndex(s)
 	if at == nil {
 		return s, nil
 	}
@@ -191,7 +193,7 @@ func (e *expansion) text(s string) (any, error) {
 		return v, err
 	}
 	var out strings.Builder
-	for ; at != nil; at = e.patterns.ref.FindStringSubmatchIndex(s) {
+	for ; at != nil; at = e.patterns().ref.FindStringSubmatchIndex(s) {
 		v, found, err := e.lookup(s[at[2]:at[3]])
 		if err == nil && found && v == nil {
 			err = fmt.Errorf("resolving ref+%s: %w", Name(s[at[2]:at[3]]), errNull)
@@ -230,13 +232,13 @@ func (e *expansion) inner(s string) (out string, ready bool, err error) {
 // nested finds the last reference that stands inside another one: nothing that
 // separates two references is between their beginnings.
 func (e *expansion) nested(s string) (ref string, start, end int) {
-	positions := e.patterns.prefix.FindAllStringIndex(s, -1)
+	positions := e.patterns().prefix.FindAllStringIndex(s, -1)
 	for i := len(positions) - 1; i >= 1; i-- {
 		if strings.ContainsAny(s[positions[i-1][1]:positions[i][0]], " \n\r\t\",+") {
 			continue
 		}
 		start := positions[i][0]
-		if at := e.patterns.ref.FindStringSubmatchIndex(s[start:]); at != nil {
+		if at := e.patterns().ref.FindStringSubmatchIndex(s[start:]); at != nil {
 			return s[start+at[2] : start+at[3]], start + at[0], start + at[1]
 		}
 	}
