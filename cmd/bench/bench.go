@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,7 +168,9 @@ func (b *bench) compare(ctx context.Context, work string, s set, ready func(run 
 			})
 		}
 	}
-	return results, nil
+	// As soon as it is known: a run may take long, and be interrupted.
+	_, err = io.WriteString(os.Stdout, table(results))
+	return results, err
 }
 
 // takesPart says whether a tool runs in a round; the last one counts requests.

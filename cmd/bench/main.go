@@ -9,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -132,14 +131,20 @@ func (o *options) up(ctx context.Context, dir string) (down func(), err error) {
 	}, nil
 }
 
+// report tells what the figures depend on, and writes the files.
 func (o *options) report(results []result) error {
-	table := text(results, about(time.Now()))
-	if _, err := io.WriteString(os.Stdout, table); err != nil || o.out == "" {
-		return err
+	circumstances := about(time.Now())
+	fmt.Printf("\n%s\n", circumstances)
+	if o.out == "" {
+		return nil
 	}
-	data, err := encode(results)
+	data, err := encode(results, circumstances)
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(o.out+".txt", []byte(table), 0o644), os.WriteFile(o.out+".json", data, 0o644))
+	return errors.Join(
+		os.MkdirAll(filepath.Dir(o.out), 0o755),
+		os.WriteFile(o.out+".txt", []byte(text(results, circumstances)), 0o644),
+		os.WriteFile(o.out+".json", data, 0o644),
+	)
 }

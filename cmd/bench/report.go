@@ -24,8 +24,8 @@ type result struct {
 	traffic.Count        // of one run of its own
 }
 
-func encode(results []result) ([]byte, error) {
-	data, err := json.MarshalIndent(map[string]any{"about": about(time.Now()), "results": results}, "", "  ")
+func encode(results []result, about string) ([]byte, error) {
+	data, err := json.MarshalIndent(map[string]any{"about": about, "results": results}, "", "  ")
 	return append(data, '\n'), err
 }
 
@@ -40,8 +40,7 @@ func about(now time.Time) string {
 	return line
 }
 
-// text prints a table for each work and set. Ratios are to the first tool of a
-// table: the floor where there is one, else flotilla.
+// text prints a table for each work and set.
 func text(results []result, about string) string {
 	var out strings.Builder
 	fmt.Fprintln(&out, about)
@@ -50,7 +49,7 @@ func text(results []result, about string) string {
 		for end < len(results) && results[end].title() == results[start].title() {
 			end++
 		}
-		table(&out, results[start:end])
+		out.WriteString(table(results[start:end]))
 		start = end
 	}
 	return out.String()
@@ -60,10 +59,13 @@ func (r result) title() string {
 	return fmt.Sprintf("%s, %d %s releases of %d objects", r.Work, r.Size, r.Set, r.Objects)
 }
 
-func table(out *strings.Builder, rows []result) {
+// table shows one work and set. Ratios are to the first tool: the floor where
+// there is one, else flotilla.
+func table(rows []result) string {
+	var out strings.Builder
 	base := rows[0]
-	fmt.Fprintf(out, "\n%s\n", base.title())
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(&out, "\n%s\n", base.title())
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "tool\trounds\twall\tx %s\tCPU\tx %s\tmemory\trequests\tbytes\t\n", base.Tool, base.Tool)
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%d\t%.3f s\t%s\t%.3f s\t%s\t%.0f MB\t%d\t%.0f kB\t\n", r.Tool, r.Rounds,
@@ -72,8 +74,9 @@ func table(out *strings.Builder, rows []result) {
 	}
 	w.Flush()
 	for _, r := range rows {
-		fmt.Fprintf(out, "  %s asked: %s\n", r.Tool, strings.Join(r.Kinds(), ", "))
+		fmt.Fprintf(&out, "  %s asked: %s\n", r.Tool, strings.Join(r.Kinds(), ", "))
 	}
+	return out.String()
 }
 
 func ratio(a, b time.Duration) string {
