@@ -58,12 +58,15 @@ func newSight(id spec.ReleaseID, have state.Release, options diff.Options, scope
 	options.Namespace, options.ClusterScoped = id.Namespace, scoped[id.Context]
 	stored := plan.Stored(have)
 	settled := have.Phase == state.PhaseDeployed && stored != nil && stored.Number == have.Last().Number
-	return &sight{id: id, stored: stored, input: live.Input{Types: typesOf(), Settled: settled, Diff: options}}
+	return &sight{id: id, stored: stored, input: live.Input{Settled: settled, Diff: options}}
 }
 
 // compareLive reads the objects of releases and compares them, on all cores.
 func (s *session) compareLive(ctx context.Context, all []*sight) (map[spec.ReleaseID]live.Result, error) {
 	if err := s.readLive(ctx, all); err != nil {
+		return nil, err
+	}
+	if err := s.learnTypes(ctx, all); err != nil {
 		return nil, err
 	}
 	results := make([]live.Result, len(all))
@@ -116,10 +119,39 @@ func (s *session) readLive(ctx context.Context, all []*sight) error {
 	return interrupted(ctx, errors.Join(errs...))
 }
 
-// typesOf gives the schemas of kinds. What is unknown is compared by its shape.
-func typesOf() func(schema.GroupVersionKind) openapi.Type {
+// learnTypes gives every release the schemas of its kinds: those of Kubernetes
+// are built in, and what the server publishes of others is asked for. What
+// stays unknown is compared by its shape.
+func (s *session) learnTypes(ctx context.Context, all []*sight) error {
+	wanted := map[string][]schema.GroupVersion{}
+	for _, one := range all {
+		for _, ref := range one.input.Refs() {
+			kind := schema.GroupVersionKind{Group: ref.Group, Version: ref.Version, Kind: ref.Kind}
+			if _, known := openapi.Builtin().Type(kind); !known && one.input.Objects[ref] != nil {
+				wanted[one.id.Context] = append(wanted[one.id.Context], kind.GroupVersion())
+			}
+		}
+	}
+	catalogs := map[string]*openapi.Catalog{}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		published, err := s.clusters().OpenAPI(ctx, name, wanted[name])
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		catalogs[name] = openapi.NewCatalog(openapi.Sources{Published: published})
+	}
+	for _, one := range all {
+		one.input.Types = typesOf(catalogs[one.id.Context])
+	}
+	return nil
+}
+
+func typesOf(catalog *openapi.Catalog) func(schema.GroupVersionKind) openapi.Type {
 	return func(kind schema.GroupVersionKind) openapi.Type {
-		typ, _ := openapi.Builtin().Type(kind)
+		typ, known := openapi.Builtin().Type(kind)
+		if !known && catalog != nil {
+			typ, _ = catalog.Type(kind)
+		}
 		return typ
 	}
 }
