@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/plan"
@@ -44,20 +45,37 @@ func (h *human) renewal(b *strings.Builder, r plan.Renewal, opts PlanOptions) {
 	case r.AsReviewed():
 		b.WriteString("    what would be applied is what was reviewed\n")
 		return
-	case len(r.Other) > 0:
-		fmt.Fprintf(b, "    %s %s\n", h.paint(yellow, "not as reviewed:"), strings.Join(r.Other, ", "))
 	}
-	if opts.Brief || r.New.Release.Options.SuppressDiff {
+	brief := opts.Brief || r.New.Release.Options.SuppressDiff
+	if words := notReviewed(r, brief); len(words) > 0 {
+		fmt.Fprintf(b, "    %s %s\n", h.paint(yellow, "not as reviewed:"), strings.Join(words, ", "))
+	}
+	if brief {
 		return
 	}
 	if len(r.Content) > 0 {
 		fmt.Fprintf(b, "    %s\n", h.paint(yellow, "what would be applied now (+) is not what was reviewed (-):"))
 		h.changes(b, r.Content, r.New, opts)
 	}
-	if len(r.Effect) > 0 && len(r.Content) == 0 { // otherwise the plan that follows says it
+	// Of an install, and of other content, the plan that follows says it.
+	if len(r.Effect) > 0 && len(r.Content) == 0 && r.New.Action != plan.ActionInstall {
 		fmt.Fprintf(b, "    %s\n", h.paint(yellow, "what applying changes now was not reviewed:"))
 		h.changes(b, r.Effect, r.New, opts)
 	}
+}
+
+// notReviewed says in words what is not as reviewed; in brief that goes for what
+// a diff would show, too.
+func notReviewed(r plan.Renewal, brief bool) []string {
+	words := slices.Clone(r.Other)
+	switch {
+	case !brief:
+	case len(r.Content) > 0:
+		words = append(words, fmt.Sprintf("%d other %s", len(r.Content), plural(len(r.Content), "object")))
+	case len(r.Effect) > 0 && len(r.Other) == 0:
+		words = append(words, fmt.Sprintf("%d %s that nobody reviewed", len(r.Effect), plural(len(r.Effect), "change")))
+	}
+	return words
 }
 
 // jsonRenewal is one release that was planned anew.
