@@ -43,7 +43,7 @@ type jsonFold struct {
 	Labels  []jsonLabel  `json:"labels"`
 	Objects []jsonObject `json:"objects"`           // that differ in nothing else; changes has none of them
 	Others  int          `json:"others,omitempty"`  // objects among the changes that have them, too
-	NewPods []jsonObject `json:"newPods,omitempty"` // of the objects: those whose pods are replaced
+	NewPods []jsonObject `json:"newPods,omitempty"` // those of both whose pods are replaced
 }
 
 type jsonLabel struct {

@@ -17,7 +17,7 @@ type Fold struct {
 	Labels  []Label          // sorted by key
 	Objects []state.ObjectID // that differ in nothing else
 	Others  int              // objects that also differ elsewhere: their Items name the labels
-	Pods    []state.ObjectID // of Objects: those with such a label in a pod template, so that their pods are replaced
+	Pods    []state.ObjectID // those of both with such a label in a pod template, so that their pods are replaced
 }
 
 // Label is a label that changes.
@@ -69,15 +69,15 @@ func fold(items []Item) ([]Item, []Fold) {
 			folds = append(folds, Fold{Labels: labels})
 		}
 		f := &folds[at]
+		if pods {
+			f.Pods = append(f.Pods, i.Object)
+		}
 		if !i.Same() || i.Op == OpMove {
 			f.Others++
 			kept = append(kept, i)
 			continue
 		}
 		f.Objects = append(f.Objects, i.Object)
-		if pods {
-			f.Pods = append(f.Pods, i.Object)
-		}
 	}
 	return kept, folds
 }

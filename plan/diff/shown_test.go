@@ -126,7 +126,7 @@ func TestFoldedLabels(t *testing.T) {
 		{"pod templates are named, for they make new pods", labelled("Deployment", "a", "1.0.0", pods), labelled("Deployment", "a", "1.1.0", pods),
 			both + " of [Deployment/a] others=0 pods=[Deployment/a]\n"},
 		{"an object that differs elsewhere keeps that", labelled("Deployment", "a", "1.0.0", pods), labelled("Deployment", "a", "1.1.0", strings.Replace(pods, "1", "2", 1)),
-			"change Deployment/a without app.kubernetes.io/version,helm.sh/chart\n@spec\n-  replicas: 1\n+  replicas: 2\n@\n" + both + " of [] others=1 pods=[]\n"},
+			"change Deployment/a without app.kubernetes.io/version,helm.sh/chart\n@spec\n-  replicas: 1\n+  replicas: 2\n@\n" + both + " of [] others=1 pods=[Deployment/a]\n"},
 		{"other versions make another line", labelled("Service", "a", "1.0.0", "") + labelled("Service", "b", "2.0.0", ""),
 			labelled("Service", "a", "1.1.0", "") + labelled("Service", "b", "2.1.0", ""),
 			both + " of [Service/a] others=0 pods=[]\nfold [{app.kubernetes.io/version v2.0.0 v2.1.0} {helm.sh/chart web-2.0.0 web-2.1.0}] of [Service/b] others=0 pods=[]\n"},
