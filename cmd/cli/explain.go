@@ -49,7 +49,7 @@ func (c *explainCmd) Run(ctx context.Context, s *session) error {
 		values := found.Explain(path)
 		if len(path) == 0 && !c.All {
 			values = slices.DeleteFunc(values, func(v origin.Value) bool {
-				return v.From == nil || !found.Layers[v.From.Layer].User()
+				return v.From == nil || !found.Layers[v.From.Layer].User() || copied(found.Layers, *v.From, v.Path)
 			})
 		}
 		if len(path) > 0 && len(values) == 0 {
@@ -186,10 +186,15 @@ func originOf(layers []origin.Layer, from origin.Source, path origin.Path) view.
 	if strings.HasPrefix(out.File, "--") {
 		out.File = "" // the layer is called so, too
 	}
-	if !slices.Equal(l.Prefix.Join(from.Path), path) {
+	if copied(layers, from, path) {
 		out.Path = from.Path.String()
 	}
 	return out
+}
+
+// copied: Helm put there what a layer says elsewhere.
+func copied(layers []origin.Layer, from origin.Source, path origin.Path) bool {
+	return !slices.Equal(layers[from.Layer].Prefix.Join(from.Path), path)
 }
 
 // masked leaves nothing of a secret. Whole values are masked: what is around a
