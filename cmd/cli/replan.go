@@ -204,6 +204,9 @@ func (c *planCmd) replan(ctx context.Context, s *session) error {
 	look := c.show(c.format())
 	s.view.Replan(next.what, look)
 	s.view.Plan(next.plan, look)
+	if err := objected(next.plan); err != nil {
+		return err
+	}
 	if err := c.write(s, next.savedPlan); err != nil {
 		return fmt.Errorf("saving the plan in %s: %w", c.Out, err)
 	}
@@ -241,6 +244,9 @@ func (s *session) applyRenewed(ctx context.Context, c *applyCmd, from savedPlan)
 	s.view.Replan(next.what, look)
 	look.Saved = from.Saved
 	s.view.Plan(next.plan, look)
+	if err := objected(next.plan); err != nil {
+		return err
+	}
 	if !next.what.AsReviewed() && !s.globals.Interactive {
 		return &unreviewedError{c.Plan}
 	}
