@@ -113,7 +113,10 @@ func TestExplanationAsJSON(t *testing.T) {
 
 func TestAPlanInJSONHasItsCauses(t *testing.T) {
 	var out bytes.Buffer
-	v := &jsonView{out: &out, now: func() time.Time { return time.Time{} }}
+	v, err := New(FormatJSON, Streams{Out: &out, Err: &out}, func() time.Time { return time.Time{} })
+	if err != nil {
+		t.Fatal(err)
+	}
 	cause := changed("a", "1", "2")
 	cause.From = plan.ValueOrigin{Pos: spec.Pos{File: "v.yaml", Line: 2}, Layer: "values"}
 	v.Plan(&plan.Plan{Steps: []plan.Step{{Action: plan.ActionUpgrade, Reason: plan.ReasonChanged, Causes: []plan.Cause{cause}}}}, PlanOptions{})
