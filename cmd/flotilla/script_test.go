@@ -52,7 +52,7 @@ func TestScript(t *testing.T) {
 }
 
 // TestCluster runs what needs a cluster. Each script has a namespace $NS of its
-// own, and a kubeconfig $READER that may only read release records in it.
+// own, the name $CONTEXT of the context, and a kubeconfig $READER that may only read release records in it.
 func TestCluster(t *testing.T) {
 	c := clustertest.Start(t)
 	testscript.Run(t, testscript.Params{
@@ -67,6 +67,7 @@ func TestCluster(t *testing.T) {
 			ns := c.Namespace(inner)
 			env.Setenv("NS", ns)
 			env.Setenv("KUBECONFIG", c.Kubeconfig)
+			env.Setenv("CONTEXT", c.Context)
 			env.Setenv("READER", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
 				APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}}))
 			return nil
@@ -97,6 +98,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		},
 		"sign":      sign,
 		"asplanned": asPlanned,
+		"hand":      hand,
 		"agekey":    ageKey,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {

@@ -30,7 +30,7 @@ type Input struct {
 	// release.
 	Installs bool
 	// ClientSide: the objects are not applied server-side, so that the server
-	// takes lists of built-in kinds in which a key is there twice.
+	// takes lists of built-in kinds in which a key is there twice, and drops null.
 	ClientSide bool
 }
 

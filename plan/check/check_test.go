@@ -54,7 +54,9 @@ func (i Input) with(change func(*Input)) Input {
 
 func TestCheck(t *testing.T) {
 	crds := func(field string) func(*Input) {
-		return func(i *Input) { i.Want.CRDs = []state.CRDFile{{Path: "crds/boat.yaml", Data: []byte(definition(field))}} }
+		return func(i *Input) {
+			i.Want.CRDs = []state.CRDFile{{Path: "crds/boat.yaml", Data: []byte(definition(field))}}
+		}
 	}
 	installs := func(i *Input) { i.Installs = true }
 	hook := func(text string) func(*Input) {
@@ -83,10 +85,10 @@ func TestCheck(t *testing.T) {
 			[]string{"validating c/n/fleet: Boat/b (fleet/templates/boat.yaml):\n    length: unknown field\n    width: required, and missing"}},
 		{"a definition in crds/ of a release that is there is left alone by Helm", []Input{in("fleet", boat).with(crds("length"))}, published,
 			[]string{"validating c/n/fleet: there is no kind Boat in example.org/v1: neither the cluster nor this plan has a definition of it; boats.example.org is in crds/ of the chart, which Helm installs only together with a new release, and this one is there already; used by Boat/b (fleet/templates/boat.yaml)"}},
-		{"a definition among the same objects comes too late", []Input{in("fleet", definition("length") + boat)}, published,
+		{"a definition among the same objects comes too late", []Input{in("fleet", definition("length")+boat)}, published,
 			[]string{"validating c/n/fleet: there is no kind Boat in example.org/v1: its definition boats.example.org is part of this release, and Helm looks up the kinds of a release before it applies the first object: move it to crds/ of the chart or to another release; used by Boat/b (fleet/templates/boat.yaml)"}},
-		{"unless the cluster has it", []Input{in("fleet", definition("length") + boat)}, inCluster, nil},
-		{"a kind that nothing defines is told once, with all who use it", []Input{in("fleet", strings.Replace(boat, "name: b", "name: z", 1) + boat)}, published,
+		{"unless the cluster has it", []Input{in("fleet", definition("length")+boat)}, inCluster, nil},
+		{"a kind that nothing defines is told once, with all who use it", []Input{in("fleet", strings.Replace(boat, "name: b", "name: z", 1)+boat)}, published,
 			[]string{"validating c/n/fleet: there is no kind Boat in example.org/v1: neither the cluster nor this plan has a definition of it; used by Boat/b (fleet/templates/boat.yaml), Boat/z (fleet/templates/boat.yaml)"}},
 		{"a version that the plan's definition does not serve", []Input{in("fleet", strings.Replace(boat, "org/v1", "org/v2", 1)), in("crds", definition("length"))}, published,
 			[]string{"validating c/n/fleet: there is no kind Boat in example.org/v2: the definition boats.example.org in this plan serves v1 and not v2; used by Boat/b (fleet/templates/boat.yaml)"}},

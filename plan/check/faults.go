@@ -91,10 +91,12 @@ func (r *Release) Check(kinds *openapi.Catalog) error {
 
 // counted leaves out what the server does not mind.
 func (r *Release) counted(v *openapi.Validator, faults []openapi.Fault) []openapi.Fault {
-	if !r.clientSide || v.Custom() {
+	if !r.clientSide {
 		return faults
 	}
-	return slices.DeleteFunc(faults, func(f openapi.Fault) bool { return f.Kind == openapi.FaultDuplicate })
+	return slices.DeleteFunc(faults, func(f openapi.Fault) bool {
+		return f.Kind == openapi.FaultNull || f.Kind == openapi.FaultDuplicate && !v.Custom()
+	})
 }
 
 // name identifies an object; its namespace is told where it is not the

@@ -18,6 +18,7 @@ const (
 	FaultType      FaultKind = "type"      // text where a number goes, and the like
 	FaultValue     FaultKind = "value"     // of the right type, and not allowed
 	FaultDuplicate FaultKind = "duplicate" // two elements of a list with the same key
+	FaultNull      FaultKind = "null"      // null in a custom resource, which only server-side apply minds
 )
 
 // Fault is something in an object that does not fit its schema.
@@ -65,6 +66,7 @@ type checker struct{ faults []Fault }
 type place struct {
 	path     string
 	root     bool // the object itself
+	element  bool // of a list
 	preserve bool // unknown fields are kept here
 	part     bool // a part of allOf, anyOf, oneOf or not: it adds to the schema around it
 	status   bool // in what the server fills in: it ignores most that others write there
@@ -82,7 +84,7 @@ func (p place) field(name string) place {
 }
 
 func (p place) index(i int) place {
-	return place{path: p.path + "[" + strconv.Itoa(i) + "]", preserve: p.preserve, part: p.part, status: p.status}
+	return place{path: p.path + "[" + strconv.Itoa(i) + "]", element: true, preserve: p.preserve, part: p.part, status: p.status}
 }
 
 func (c *checker) fault(kind FaultKind, path, format string, args ...any) {
@@ -93,7 +95,11 @@ func (c *checker) fault(kind FaultKind, path, format string, args ...any) {
 func (c *checker) value(n *node, value any, at place) {
 	if value == nil {
 		if !n.goes && !n.nullable && n.types != "" {
-			c.fault(FaultType, at.path, "want %s, got null", n.wanted())
+			kind := FaultNull
+			if at.element {
+				kind = FaultType
+			}
+			c.fault(kind, at.path, "want %s, got null", n.wanted())
 		}
 		return
 	}
@@ -123,6 +129,7 @@ func (c *checker) object(n *node, object map[string]any, at place) {
 		below := at.field(name)
 		switch field := n.fields[name]; {
 		case at.root && name == "status" && !n.goes && field != nil: // dropped where status is a subresource
+		case object[name] == nil && slices.Contains(n.required, name) && !at.status: // told already
 		case field != nil:
 			c.value(field, object[name], below)
 		case n.extra != nil:
@@ -285,7 +292,7 @@ func alternatives(parts []*node, value any, at place) string {
 }
 
 // completed copies a custom resource with what the server does to it before it
-// validates: defaults are filled in, and null where none may be is taken out.
+// validates: defaults are filled in, also in place of null.
 // From apiextensions-apiserver/pkg/apiserver/schema/defaulting.
 func completed(n *node, value any) any {
 	switch value := value.(type) {
@@ -293,9 +300,10 @@ func completed(n *node, value any) any {
 		out := make(map[string]any, len(value))
 		for name, v := range value {
 			field := n.at(name)
-			if v != nil || field == nil || field.nullable {
-				out[name] = completed(field, v)
+			if v == nil && field != nil && !field.nullable && field.fallback != nil {
+				v = field.fallback
 			}
+			out[name] = completed(field, v)
 		}
 		if n == nil {
 			return out
