@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/plan/live"
@@ -45,7 +43,7 @@ type sight struct {
 func sights(in plan.Input) []*sight {
 	all := make([]*sight, 0, len(in.Releases))
 	for _, r := range in.Releases {
-		one := newSight(r.ID, in.Have[r.ID], in.Policy.Diff, in.ClusterScoped)
+		one := newSight(r.ID, in)
 		if r.Installed && in.Policy.Mode != plan.ModeDestroy {
 			one.wanted = in.Want[r.ID]
 		}
@@ -54,8 +52,9 @@ func sights(in plan.Input) []*sight {
 	return all
 }
 
-func newSight(id spec.ReleaseID, have state.Release, options diff.Options, scoped map[string]map[schema.GroupKind]bool) *sight {
-	options.Namespace, options.ClusterScoped = id.Namespace, scoped[id.Context]
+func newSight(id spec.ReleaseID, in plan.Input) *sight {
+	have, options := in.Have[id], in.Policy.Diff
+	options.Namespace, options.ClusterScoped = id.Namespace, in.ClusterScoped[id.Context]
 	stored := plan.Stored(have)
 	settled := have.Phase == state.PhaseDeployed && stored != nil && stored.Number == have.Last().Number
 	return &sight{id: id, stored: stored, input: live.Input{Settled: settled, Diff: options}}
@@ -120,40 +119,24 @@ func (s *session) readLive(ctx context.Context, all []*sight) error {
 }
 
 // learnTypes gives every release the schemas of its kinds: those of Kubernetes
-// are built in, and what the server publishes of others is asked for. What
-// stays unknown is compared by its shape.
+// are built in, and what the server publishes of others is asked for.
 func (s *session) learnTypes(ctx context.Context, all []*sight) error {
-	wanted := map[string][]schema.GroupVersion{}
+	inputs := map[string][]live.Input{}
 	for _, one := range all {
-		for _, ref := range one.input.Refs() {
-			kind := schema.GroupVersionKind{Group: ref.Group, Version: ref.Version, Kind: ref.Kind}
-			if _, known := openapi.Builtin().Type(kind); !known && one.input.Objects[ref] != nil {
-				wanted[one.id.Context] = append(wanted[one.id.Context], kind.GroupVersion())
-			}
-		}
+		inputs[one.id.Context] = append(inputs[one.id.Context], one.input)
 	}
 	catalogs := map[string]*openapi.Catalog{}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		published, err := s.clusters().OpenAPI(ctx, name, wanted[name])
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		published, err := s.clusters().OpenAPI(ctx, name, live.Custom(inputs[name]))
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		catalogs[name] = openapi.NewCatalog(openapi.Sources{Published: published})
 	}
 	for _, one := range all {
-		one.input.Types = typesOf(catalogs[one.id.Context])
+		one.input.Types = live.TypesOf(catalogs[one.id.Context])
 	}
 	return nil
-}
-
-func typesOf(catalog *openapi.Catalog) func(schema.GroupVersionKind) openapi.Type {
-	return func(kind schema.GroupVersionKind) openapi.Type {
-		typ, known := openapi.Builtin().Type(kind)
-		if !known && catalog != nil {
-			typ, _ = catalog.Type(kind)
-		}
-		return typ
-	}
 }
 
 // build makes a plan at the level that its policy asks for.
@@ -225,13 +208,14 @@ func (s *session) movedLive(ctx context.Context, saved *plan.Saved, have state.S
 	if err != nil {
 		return interrupted(ctx, err)
 	}
+	in := plan.Input{Have: have, ClusterScoped: scoped, Policy: plan.Policy{Diff: diff.Options{Redact: s.secrets.met.Redact}}}
 	var all []*sight
 	for _, step := range saved.Plan.Steps {
 		id := step.Release.ID
 		if _, known := stale[id]; known || !step.Action.Writes() {
 			continue
 		}
-		one := newSight(id, have[id], diff.Options{Redact: s.secrets.met.Redact}, scoped)
+		one := newSight(id, in)
 		one.wanted = step.After
 		all = append(all, one)
 	}
