@@ -163,34 +163,23 @@ func TestReadLooksBeforeItReads(t *testing.T) {
 	}
 }
 
-// FuzzUnpack looks for bodies that are taken although they are no plan, and for
-// any that end the program. The digest is always right.
+// FuzzUnpack looks for bodies that end the program, or are taken and do not
+// survive being saved. The digest is always right.
 func FuzzUnpack(f *testing.F) {
-	f.Add([]byte(emptyPlan))
-	f.Add([]byte(`{"Mode":"apply","Steps":[{"Release":{"ID":{"Name":"web"}},"Action":"install","After":{"Chart":{"Digest":"d"},"Values":{"a":[1,2.5]}}}],"Bases":[{"Release":{"Name":"web"}}]}`))
-	f.Add([]byte(`{"Mode":"apply","Edges":[{"From":{"Gate":"a"},"To":{"Gate":"b"},"Kind":"needs"}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		zip := zipped(t, bytes.NewReader(text))
-		s, charts, err := file.Unpack(sealed(entries(t, "plan.json.gz", zip)))
-		if err != nil {
-			s, charts, err = file.Unpack(sealed(entries(t, "plan.json.gz", zip, "charts/d", []byte("x"))))
-		}
+	f.Add([]byte("x"))
+	f.Add(sparse())
+	f.Add(entries(f, "plan.json.gz", zipped(f, strings.NewReader(emptyPlan))))
+	f.Add(entries(f, "plan.json.gz", zipped(f, strings.NewReader(emptyPlan)), "charts/d", []byte("x")))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, charts, err := file.Unpack(sealed(body))
 		if err != nil {
 			if !errors.Is(err, file.ErrDamaged) {
 				t.Fatalf("error %v is not ErrDamaged", err)
 			}
 			return
 		}
-		again, err := file.Pack(s, charts)
-		if err != nil {
+		if _, err := file.Pack(s, charts); err != nil {
 			t.Fatalf("what was taken cannot be saved: %v", err)
-		}
-		twice, _, err := file.Unpack(again)
-		if err != nil {
-			t.Fatalf("what was saved is not taken: %v", err)
-		}
-		if third, err := file.Pack(twice, charts); err != nil || !bytes.Equal(again, third) {
-			t.Fatalf("saved twice, it is not the same (%v)", err)
 		}
 	})
 }
