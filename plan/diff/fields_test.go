@@ -86,6 +86,31 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+func TestRunsOfLinesBeginWhereAnElementDoes(t *testing.T) {
+	tests := []struct {
+		name          string
+		before, after string
+		want          string
+	}{
+		{"an element that comes before one that ends alike", "l:\n- name: b\n  v: x\n", "l:\n- name: a\n  v: x\n- name: b\n  v: x\n", " l:\n+- name: a\n+  v: x\n - name: b\n   v: x\n"},
+		{"after one", "l:\n- name: a\n  v: x\nz: 1\n", "l:\n- name: a\n  v: x\n- name: b\n  v: x\nz: 1\n", " l:\n - name: a\n   v: x\n+- name: b\n+  v: x\n z: 1\n"},
+		{"of equal elements the last", "- a: 1\n", "- a: 1\n- a: 1\n- a: 1\n", " - a: 1\n+- a: 1\n+- a: 1\n"},
+		{"an element that goes", "l:\n- k: x\n  v: 1\n- k: y\n  v: 1\n- k: z\n  v: 1\n", "l:\n- k: x\n  v: 1\n- k: z\n  v: 1\n", " l:\n - k: x\n   v: 1\n-- k: y\n-  v: 1\n - k: z\n   v: 1\n"},
+		{"a replaced line stays", "a: 1\nb: 1\n", "a: 2\nb: 1\n", "-a: 1\n+a: 2\n b: 1\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			for _, l := range (Change{Before: tt.before, After: tt.after}).Unified(-1) {
+				fmt.Fprintf(&b, "%c%s\n", l.Kind, l.Text)
+			}
+			if d := cmp.Diff(tt.want, b.String()); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	const doc = `apiVersion: v1
 data:

@@ -58,7 +58,7 @@ func lineDiff(before, after string) []Line {
 		}
 		lines = append(lines, linesOf(kind, d.Text)...)
 	}
-	return lines
+	return slid(lines)
 }
 
 func linesOf(kind LineKind, text string) []Line {
