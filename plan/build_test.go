@@ -152,6 +152,22 @@ func TestInferredEdges(t *testing.T) {
 			t.Errorf("%q %q %v", names(p), edges(p), err)
 		}
 	})
+	t.Run("a CRD in a hook comes before objects of its kind in a hook", func(t *testing.T) {
+		in := input("fleet:\ncrds:")
+		hooked := func(text string, event state.HookEvent) []state.Hook {
+			return []state.Hook{{Manifest: text, Events: []state.HookEvent{event}}}
+		}
+		in.Want[id("fleet")].Hooks = hooked(crStream, state.HookPostInstall)
+		in.Want[id("crds")].Hooks = hooked(crdStream, state.HookPreInstall)
+		p, err := Build(in)
+		if err != nil || names(p) != "crds fleet" {
+			t.Errorf("%q %q %v", names(p), edges(p), err)
+		}
+		in.Want[id("crds")].Hooks = hooked(crdStream, state.HookPreDelete)
+		if p, err = Build(in); err != nil || names(p) != "fleet crds" {
+			t.Errorf("a hook that runs when the release goes: %q %q %v", names(p), edges(p), err)
+		}
+	})
 	t.Run("an edge that would close a cycle is left out", func(t *testing.T) {
 		in := input("fleet:\ncrds: fleet")
 		in.Want[id("fleet")].Stream = []byte(crStream)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"runtime"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/plan/check"
 	"github.com/flotilla-sh/flotilla/spec"
@@ -49,40 +47,20 @@ func (t *tools) validateIn(ctx context.Context, in check.Context) error {
 	from := openapi.Sources{Published: published}
 	kinds := in.Catalog(from)
 	if unknown := in.Unknown(kinds); len(unknown) > 0 {
-		if from.Served, err = t.served(ctx, in, unknown); err != nil {
+		found, err := t.clusters.Definitions(ctx, in.Name, unknown)
+		if err != nil {
 			return err
+		}
+		var left []string
+		from.Served, left = in.Served(found)
+		for _, kind := range left {
+			t.session.view.Warn(fmt.Sprintf("objects of %s are not validated: context %s serves them and shows no schema", kind, in.Name))
 		}
 		kinds = in.Catalog(from)
 	}
 	errs := make([]error, len(in.Releases))
 	each(len(in.Releases), runtime.GOMAXPROCS(0), func(i int) { errs[i] = in.Releases[i].Check(kinds) })
 	return errors.Join(errs...)
-}
-
-// served looks for kinds among the definitions in the cluster. What the cluster
-// has and does not describe is told and left alone.
-func (t *tools) served(ctx context.Context, in check.Context, unknown []schema.GroupVersionKind) ([]*openapi.Definition, error) {
-	found, err := t.clusters.Definitions(ctx, in.Name, unknown)
-	if err != nil {
-		return nil, err
-	}
-	var all []*openapi.Definition
-	var left []schema.GroupVersionKind
-	for _, kind := range unknown {
-		object, served := found[kind]
-		if !served {
-			continue
-		}
-		d, err := openapi.FromCRD(object)
-		if err != nil {
-			left = append(left, kind)
-			t.session.view.Warn(fmt.Sprintf("objects of %s %s are not validated: context %s serves them and shows no schema", kind.GroupVersion(), kind.Kind, in.Name))
-			continue
-		}
-		all = append(all, d)
-	}
-	in.Leave(left)
-	return all, nil
 }
 
 func checkOf(r spec.Release, have state.Release, want *state.Revision) check.Input {

@@ -41,11 +41,12 @@ var below = map[string][]string{
 	"engine/kustomize": {"spec"},
 	"engine":           {"spec", "spec/origin", "spec/program", "spec/source", "spec/tmpl", "state", "state/cluster", "hooks", "engine/chart", "engine/kustomize"},
 
-	"plan/diff": {"spec", "state", "state/openapi"},
-	"plan/live": {"state", "state/openapi", "spec", "plan/diff"},
-	"plan":      {"spec", "spec/origin", "state", "state/openapi", "hooks", "plan/diff", "plan/live"},
-	"plan/file": {"plan"},
-	"executor":  {"spec", "state", "plan", "hooks"},
+	"plan/check": {"spec", "state", "state/openapi", "plan/diff"},
+	"plan/diff":  {"spec", "state", "state/openapi"},
+	"plan/live":  {"state", "state/openapi", "spec", "plan/diff"},
+	"plan":       {"spec", "spec/origin", "state", "state/openapi", "hooks", "plan/diff", "plan/live"},
+	"plan/file":  {"plan"},
+	"executor":   {"spec", "state", "plan", "hooks"},
 
 	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "plan/live", "executor", "hooks"},
 	"cmd/cli":            {"*"},
@@ -68,7 +69,7 @@ var rooms = map[string][]string{
 	"github.com/zclconf/go-cty":         {"spec/hcl"},
 	"github.com/zclconf/go-cty-yaml":    {"spec/hcl"},
 
-	"k8s.io/apimachinery":                  {"state", "state/openapi", "state/cluster", "state/cluster/clustertest", "hooks", "engine", "engine/chart", "plan", "plan/diff", "plan/live", "cmd/bench", "cmd/bench/floor"},
+	"k8s.io/apimachinery":                  {"state", "state/openapi", "state/cluster", "state/cluster/clustertest", "hooks", "engine", "engine/chart", "plan", "plan/check", "plan/diff", "plan/live", "cmd/bench", "cmd/bench/floor"},
 	"k8s.io/api":                           {"state/cluster", "state/cluster/clustertest", "engine", "cmd/bench", "cmd/bench/floor"},
 	"k8s.io/apiextensions-apiserver":       {"engine"},
 	"k8s.io/client-go":                     {"state/openapi", "state/cluster", "state/cluster/clustertest", "engine", "cmd/bench/floor"},

@@ -193,20 +193,31 @@ func (c Context) Unknown(kinds *openapi.Catalog) []schema.GroupVersionKind {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b schema.GroupVersionKind) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(all, compareKinds)
 	return slices.Compact(all)
 }
 
-// Leave makes objects of kinds pass unchecked that the cluster serves without
-// telling their schemas.
-func (c Context) Leave(kinds []schema.GroupVersionKind) {
-	for _, r := range c.Releases {
-		r.unchecked = map[schema.GroupVersionKind]bool{}
-		for _, kind := range kinds {
-			r.unchecked[kind] = true
+// Served reads the definitions in the cluster of kinds that were unknown. A kind
+// that the cluster serves without a definition, as an aggregated API does, is
+// named in left; its objects are not checked.
+func (c Context) Served(found map[schema.GroupVersionKind]map[string]any) (definitions []*openapi.Definition, left []string) {
+	unchecked := map[schema.GroupVersionKind]bool{}
+	for _, kind := range slices.SortedFunc(maps.Keys(found), compareKinds) {
+		d, err := openapi.FromCRD(found[kind])
+		if err != nil {
+			unchecked[kind] = true
+			left = append(left, kind.Kind+" of "+kind.GroupVersion().String())
+			continue
 		}
+		definitions = append(definitions, d)
 	}
+	for _, r := range c.Releases {
+		r.unchecked = unchecked
+	}
+	return definitions, left
 }
+
+func compareKinds(a, b schema.GroupVersionKind) int { return strings.Compare(a.String(), b.String()) }
 
 // Catalog puts together what the cluster has, of which Published and Served are
 // to be given, and what the releases bring.

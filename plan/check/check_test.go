@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,7 +133,10 @@ func TestWhatIsServedWithoutASchemaIsLeftAlone(t *testing.T) {
 	if d := cmp.Diff([]schema.GroupVersionKind{{Group: "example.org", Version: "v1", Kind: "Boat"}}, unknown); d != "" {
 		t.Errorf("unknown kinds (-want +got)\n%s", d)
 	}
-	c.Leave(unknown)
+	definitions, left := c.Served(map[schema.GroupVersionKind]map[string]any{unknown[0]: nil})
+	if len(definitions) != 0 || !slices.Equal(left, []string{"Boat of example.org/v1"}) {
+		t.Errorf("got %v, left %q", definitions, left)
+	}
 	if err := r.Check(kinds); err != nil {
 		t.Error(err)
 	}
