@@ -245,13 +245,13 @@ func asJSON(t *testing.T, v any) any {
 
 func TestExplainNamesTheFilesOfAChart(t *testing.T) {
 	dir := writeChart(t, map[string]string{
-		"Chart.yaml":             "apiVersion: v2\nname: top\nversion: 1.0.0\ndependencies:\n- {name: db, version: '*', condition: db.enabled}\n- {name: spare, version: '*', condition: spare.enabled}\n",
-		"values.yaml":            "a: 1\nspare: {enabled: false}\n",
-		"charts/db/Chart.yaml":   "apiVersion: v2\nname: db\nversion: 2.0.0\n",
-		"charts/db/values.yaml":  "\nsize: 1\n",
+		"Chart.yaml":               "apiVersion: v2\nname: top\nversion: 1.0.0\ndependencies:\n- {name: db, version: '*', condition: db.enabled}\n- {name: spare, version: '*', condition: spare.enabled}\n",
+		"values.yaml":              "a: 1\nspare: {enabled: false}\n",
+		"charts/db/Chart.yaml":     "apiVersion: v2\nname: db\nversion: 2.0.0\n",
+		"charts/db/values.yaml":    "\nsize: 1\n",
 		"charts/spare/Chart.yaml":  "apiVersion: v2\nname: spare\nversion: 3.0.0\n",
 		"charts/spare/values.yaml": "x: 1\n",
-		"values.schema.json":     `{"type": "object", "properties": {"a": {"type": "string"}}}`,
+		"values.schema.json":       `{"type": "object", "properties": {"a": {"type": "string"}}}`,
 	})
 	found, err := offline(t).Explain(context.Background(), RenderInput{Release: releaseOf(dir, "web"), Offline: true}, nil)
 	if err != nil {
