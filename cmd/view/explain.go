@@ -37,8 +37,7 @@ type ValueOrigin struct {
 	Layer    string `json:"layer"`
 	Template string `json:"template,omitempty"` // of the state file
 	Chart    string `json:"chart,omitempty"`
-	Path     string `json:"path,omitempty"`       // in that layer, where it is another one
-	Computed string `json:"expression,omitempty"` // the template expressions in that line
+	Path     string `json:"path,omitempty"` // in that layer, where it is another one
 }
 
 // Overridden is what a lower layer says.
@@ -106,9 +105,6 @@ func (o ValueOrigin) layer() string {
 	}
 	if o.Path != "" {
 		text += ", as " + o.Path
-	}
-	if o.Computed != "" {
-		text += "  " + o.Computed
 	}
 	return text
 }
