@@ -98,6 +98,8 @@ func valueText(c plan.Cause) string {
 		text += " added" + detail(": ", c.After)
 	case diff.OpRemove:
 		text += " removed" + detail(", was ", c.Before)
+	case diff.OpChange, diff.OpMove:
+		fallthrough
 	default:
 		if c.Before == spec.Masked && c.After == spec.Masked {
 			text += " changed"
