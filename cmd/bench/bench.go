@@ -36,7 +36,7 @@ func newBench(o options, dir string) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{options: o, dir: dir, through: filepath.Join(dir, "proxy.kubeconfig")}
-	if b.tools, err = o.tools(); err != nil {
+	if b.tools, err = o.tools(dir); err != nil {
 		return nil, err
 	}
 	clusters := cluster.New(cluster.Options{Kubeconfig: o.kubeconfig})

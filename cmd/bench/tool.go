@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // The works.
@@ -28,7 +30,8 @@ type place struct {
 	kubeconfig string
 }
 
-func (o options) tools() ([]tool, error) {
+// tools finds what is to be measured; dir is a folder for links to it.
+func (o options) tools(dir string) ([]tool, error) {
 	flotilla, err := filepath.Abs(o.flotilla)
 	if err != nil {
 		return nil, err
@@ -57,15 +60,23 @@ func (o options) tools() ([]tool, error) {
 		}},
 	}
 	if o.otherRounds > 0 {
-		tools = append(tools, others()...)
+		waves, err := helmwave(dir)
+		if err != nil {
+			return nil, err
+		}
+		tools = slices.Concat(tools, helmfile(), waves)
 	}
 	return tools, nil
 }
 
-// others are the tools that are on the PATH.
-func others() []tool {
+func have(name string) bool {
+	_, err := exec.LookPath(name)
+	return err == nil
+}
+
+// helmfile is there if all is that it starts.
+func helmfile() []tool {
 	var found []tool
-	have := func(name string) bool { _, err := exec.LookPath(name); return err == nil }
 	if have("helmfile") && have("helm") && exec.Command("helm", "diff", "version").Run() == nil {
 		found = append(found, tool{name: "helmfile", other: true, commands: func(work string, _ place) [][]string {
 			switch work {
@@ -78,13 +89,27 @@ func others() []tool {
 			}
 		}})
 	}
-	if have("helmwave") {
-		found = append(found, tool{name: "helmwave", other: true, commands: func(work string, _ place) [][]string {
-			if work == workDiff {
-				return [][]string{{"helmwave", "build", "--diff-mode", "live"}}
-			}
-			return [][]string{{"helmwave", "build", "--diff-mode", "none"}, {"helmwave", "up"}}
-		}})
-	}
 	return found
+}
+
+// helmwave runs under the name of helm: by its own it would be another field
+// manager, and in conflict with every release that the other tools made.
+func helmwave(dir string) ([]tool, error) {
+	real, err := exec.LookPath("helmwave")
+	if err != nil {
+		return nil, nil
+	}
+	link := filepath.Join(dir, "helmwave", "helm")
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Symlink(real, link); err != nil {
+		return nil, err
+	}
+	return []tool{{name: "helmwave", other: true, commands: func(work string, _ place) [][]string {
+		if work == workDiff {
+			return [][]string{{link, "build", "--diff-mode", "live"}}
+		}
+		return [][]string{{link, "build", "--diff-mode", "none"}, {link, "up"}}
+	}}}, nil
 }
