@@ -74,7 +74,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitStale
 	case errors.Is(err, plan.ErrBusy):
 		return exitBusy
-	case errors.Is(err, spec.ErrNothingMatched), errors.Is(err, errUsage):
+	case errors.Is(err, spec.ErrNothingMatched), errors.Is(err, errUsage), errors.Is(err, errNoRelease), errors.Is(err, errNoValue):
 		return exitUsage
 	default:
 		return exitFailed

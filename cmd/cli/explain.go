@@ -96,7 +96,7 @@ func named(releases []spec.Release, name string) ([]spec.Release, error) {
 	case len(found) > 1:
 		return nil, fmt.Errorf("%w: %q means more than one release: %s; write NAMESPACE/NAME, or choose with --selector", errUsage, name, strings.Join(ids, ", "))
 	}
-	why := fmt.Errorf("%w: there is no release %q", spec.ErrNothingMatched, name)
+	why := fmt.Errorf("%w %q", errNoRelease, name)
 	if near := schema.Nearest(name[strings.LastIndexByte(name, '/')+1:], names); near != "" {
 		return nil, fmt.Errorf("%w, did you mean %q?", why, near)
 	}

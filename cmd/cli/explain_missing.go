@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,11 +12,17 @@ import (
 	"github.com/flotilla-sh/flotilla/spec/schema"
 )
 
+// What an argument names is not there: usage, for the exit code.
+var (
+	errNoValue   = errors.New("no value")
+	errNoRelease = errors.New("there is no release")
+)
+
 // noValue is the error for a path at which there is nothing. It names what is
 // near: a key that is written alike, values elsewhere that end so, or what there
 // is in its place.
 func noValue(r spec.Release, final map[string]any, path origin.Path) error {
-	why := fmt.Errorf("%w: release %s has no value %s", spec.ErrNothingMatched, r.ID, path)
+	why := fmt.Errorf("release %s has %w %s", r.ID, errNoValue, path)
 	there := len(path) - 1 // the length of the longest part of the path that exists
 	for ; there > 0; there-- {
 		if _, ok := origin.Lookup(final, path[:there]); ok {
