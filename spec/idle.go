@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
@@ -59,9 +60,10 @@ func Keys() []Key {
 	for _, k := range idleKeys() {
 		idle[k.key] = k.reason
 	}
+	own := []string{"fileOrder", "owner", "stateNamespace", "releases.atomicGroup"}
 	var out []Key
 	for _, path := range schema.Keys() {
-		out = append(out, Key{Path: path, Own: path == "fileOrder" || path == "releases.atomicGroup", Idle: idle[path]})
+		out = append(out, Key{Path: path, Own: slices.Contains(own, path), Idle: idle[path]})
 	}
 	return out
 }

@@ -49,17 +49,22 @@ func Load(ctx context.Context, path string, opts LoadOptions) (*Spec, error) {
 	if top.override, err = l.commandLine(); err != nil {
 		return nil, err
 	}
+	from := &l.spec.loaded.top
 	switch {
 	case path == "":
 		if path, err = discover(opts.Dir); err != nil {
 			return nil, err
 		}
 	case source.IsRemote(path):
+		*from = path
 		if path, err = l.fetch.Path(ctx, path); err != nil {
 			return nil, err
 		}
 	case path != "-" && !filepath.IsAbs(path):
 		path = filepath.Join(opts.Dir, path)
+	}
+	if *from == "" {
+		*from = path
 	}
 	if _, err := l.visit(ctx, path, top); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 // shared by the copies that Bind makes.
 type loaded struct {
 	loader   *loader
+	top      string         // absolute path of the file or folder that was asked for, "-", or the address of a remote one
 	files    []fileExtra    // as Spec.Files
 	releases []releaseExtra // as Spec.Releases
 	partial  bool           // nested files were left out because of the selectors of the run
@@ -52,6 +53,7 @@ func (l *loader) newFile(f *stateFile, n nested) File {
 			Args: f.state.HelmDefaults.Args, DiffArgs: f.state.HelmDefaults.DiffArgs,
 			SyncArgs: f.state.HelmDefaults.SyncArgs, TemplateArgs: f.state.HelmDefaults.TemplateArgs,
 		},
+		Owner: f.state.Owner, StateNamespace: f.state.StateNamespace,
 	}
 }
 

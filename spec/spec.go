@@ -72,6 +72,9 @@ type File struct {
 	KubeVersion  string
 	HelmArgs     HelmArgs
 	FileOrder    bool // its releases wait for those of Depends
+
+	Owner          string // what Spec.Owner takes in place of the file's place
+	StateNamespace string
 }
 
 // HelmArgs are the flags of Helm that helmDefaults of a file list as text.

@@ -29,6 +29,9 @@ type State struct {
 	LockFilePath    string                 `yaml:"lockFilePath,omitempty"`
 	// FileOrder is flotilla's own: "none" or "listed".
 	FileOrder string `yaml:"fileOrder,omitempty"`
+	// Owner and StateNamespace are flotilla's own; see spec.Owner.
+	Owner          string `yaml:"owner,omitempty"`
+	StateNamespace string `yaml:"stateNamespace,omitempty"`
 	// RenderedValues is written by "build" and ignored when read.
 	RenderedValues map[string]any `yaml:"renderedvalues"`
 }
