@@ -1,0 +1,171 @@
+package journal
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// Run is the record of one run: who did what from where, and how far each step
+// came. It holds no values, no manifests and no differences, so no secrets.
+type Run struct {
+	ID       string    `json:"run"` // of NewID: sorts by time
+	Owner    string    `json:"owner"`
+	Context  string    `json:"context"` // of the cluster that holds this copy, as the run named it
+	Command  string    `json:"command"`
+	Mode     string    `json:"mode"` // of plan.Mode
+	Flotilla string    `json:"flotilla,omitempty"`
+	Who      Who       `json:"who"`
+	Job      *Job      `json:"job,omitempty"` // nil: not started by a CI system that is known
+	Started  time.Time `json:"started"`
+	Updated  time.Time `json:"updated"`           // when the run last gave a sign of life
+	Finished time.Time `json:"finished,omitzero"` // zero: it runs, or was cut off
+
+	Environment string   `json:"environment,omitempty"`
+	Selector    []string `json:"selector,omitempty"`
+	Commit      *Commit  `json:"commit,omitempty"` // nil: nobody knows
+	Plan        Plan     `json:"plan"`
+	Failure     Failure  `json:"failure"`
+
+	Outcome     Outcome `json:"outcome"`
+	Interrupted bool    `json:"interrupted,omitempty"`
+	Unchanged   int     `json:"unchanged,omitempty"` // releases on which nothing was to do
+
+	Steps []Step `json:"steps"` // those that write, in the plan's order
+	Edges []Edge `json:"edges,omitempty"`
+
+	// Sequence grows with every write. A greater one than that of the writer says
+	// that somebody else has written.
+	Sequence int `json:"sequence"`
+}
+
+// Who started a run.
+type Who struct {
+	User string `json:"user,omitempty"`
+	Host string `json:"host,omitempty"`
+}
+
+// Commit is the state of the repository that the state files are in.
+type Commit struct {
+	ID       string `json:"id"`
+	Modified bool   `json:"modified,omitempty"` // what was read is not all as committed
+}
+
+// Plan identifies the plan that a run executes.
+type Plan struct {
+	Digest string `json:"digest"`         // of plan.Plan.Digest
+	File   string `json:"file,omitempty"` // digest of the file of a saved plan; empty: made by the run
+}
+
+// Failure is what the run does when a step fails.
+type Failure struct {
+	Rollback  string `json:"rollback"` // of plan.Scope
+	KeepGoing bool   `json:"keepGoing,omitempty"`
+}
+
+// Step is one release of a run.
+type Step struct {
+	Release  spec.ReleaseID `json:"release"`
+	Group    string         `json:"group,omitempty"` // its atomicGroup
+	Action   string         `json:"action"`          // of plan.Action
+	Base     int            `json:"base"`            // newest revision when it was decided; zero: none
+	Back     int            `json:"back"`            // revision that an undo returns to; zero: the release goes away
+	Intended int            `json:"intended"`        // revision that the step writes
+	State    State          `json:"state"`
+	Started  time.Time      `json:"started,omitzero"`
+	Finished time.Time      `json:"finished,omitzero"`
+	Because  string         `json:"because,omitempty"` // of Skipped: what was in the way
+	Error    string         `json:"error,omitempty"`
+	Undo     *Undo          `json:"undo,omitempty"` // nil: nobody tried
+	Left     *state.Trace   `json:"left,omitempty"` // what the step left behind; nil: it has not ended
+}
+
+// Undo is how the taking back of a step went.
+type Undo struct {
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished,omitzero"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// Edge says that To starts only when From has ended well. Numbers are indices of
+// Steps; those from len(Steps) on are gates, which do nothing.
+type Edge struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// State is how far a step came.
+type State string
+
+// The states. Undoing replaces what the run itself had reached.
+const (
+	StatePending    State = "pending"
+	StateRunning    State = "running"
+	StateDone       State = "done"
+	StateFailed     State = "failed"
+	StateCancelled  State = "cancelled"
+	StateSkipped    State = "skipped"
+	StateUndoing    State = "undoing"
+	StateUndone     State = "undone"
+	StateUndoFailed State = "undo failed"
+)
+
+// Outcome is how a run ended.
+type Outcome string
+
+// The outcomes. Running and CutOff have no end: CutOff is never stored, Outlook
+// tells it from how long a run has given no sign of life.
+const (
+	OutcomeRunning        Outcome = "running"
+	OutcomeDone           Outcome = "done"
+	OutcomeFailed         Outcome = "failed"
+	OutcomeUndone         Outcome = "undone" // failed, and everything is as it was
+	OutcomeUndoIncomplete Outcome = "undo incomplete"
+	OutcomeCutOff         Outcome = "cut off"
+)
+
+const (
+	// beat is how often a run that has nothing to write gives a sign of life.
+	beat = 10 * time.Second
+	// silence is how long a run without one is taken for alive: two lost beats
+	// and clocks that differ a little.
+	silence = 40 * time.Second
+)
+
+// Outlook is the outcome as it looks at a time: a run that has not ended and
+// gives no sign of life any more was cut off.
+func (r *Run) Outlook(now time.Time) Outcome {
+	if r.Finished.IsZero() && now.Sub(r.Updated) > silence {
+		return OutcomeCutOff
+	}
+	return r.Outcome
+}
+
+// Took is how long the run took, as far as anybody knows.
+func (r *Run) Took() time.Duration {
+	if r.Finished.IsZero() {
+		return r.Updated.Sub(r.Started)
+	}
+	return r.Finished.Sub(r.Started)
+}
+
+// Count tells how many steps are in that state.
+func (r *Run) Count(s State) int {
+	n := 0
+	for _, step := range r.Steps {
+		if step.State == s {
+			n++
+		}
+	}
+	return n
+}
+
+// NewID names a run that starts now. Names sort by time.
+func NewID(now time.Time) string {
+	random := make([]byte, 3)
+	_, _ = rand.Read(random) // never fails
+	return now.UTC().Format("20060102-150405-") + hex.EncodeToString(random)
+}
