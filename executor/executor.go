@@ -61,6 +61,22 @@ type Workers struct {
 	Hooks    HookRunner
 }
 
+// Recorder keeps what a run does where it outlives the process. Undo steps are
+// recorded as those are that they take back: Event.Undo tells them apart.
+type Recorder interface {
+	// Begin returns when it is kept that the step starts. Its error keeps a step
+	// from starting, which has failed then; an undo goes on all the same.
+	Begin(ctx context.Context, started Event) error
+	// End takes how a step ended, and does not wait until that is kept. What starts
+	// after it does: its Begin keeps both.
+	End(finished Event)
+}
+
+type unrecorded struct{}
+
+func (unrecorded) Begin(context.Context, Event) error { return nil }
+func (unrecorded) End(Event)                          {}
+
 // Options are the ways to run a plan. The zero value undoes the whole plan on
 // a failure.
 type Options struct {
@@ -68,6 +84,7 @@ type Options struct {
 	Scope       plan.Scope // empty: plan.ScopePlan
 	KeepGoing   bool       // what does not need a failed step still runs
 	Observe     func(Event)
+	Record      Recorder         // nil: nobody keeps what the run does
 	Now         func() time.Time // nil: time.Now
 	// Abort, when closed, ends the undo too: whoever interrupts twice wants out.
 	Abort <-chan struct{}
@@ -84,6 +101,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observe == nil {
 		o.Observe = func(Event) {}
+	}
+	if o.Record == nil {
+		o.Record = unrecorded{}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -148,13 +148,28 @@ func (s *schedule) passFree() bool {
 func (s *schedule) begin(ctx context.Context, i int, group *errgroup.Group) {
 	step := s.plan.Steps[s.nodes[i].step]
 	s.running++
-	s.opts.Observe(Event{Kind: EventStarted, Time: s.opts.Now(), Undo: s.undo, Step: step})
-	began := s.opts.Now()
+	started := Event{Kind: EventStarted, Time: s.opts.Now(), Undo: s.undo, Step: step}
+	s.opts.Observe(started)
 	group.Go(func() error {
-		left, err := s.work(ctx, step)
-		s.done <- finished{node: i, left: left, err: err, elapsed: s.opts.Now().Sub(began)}
+		f := finished{node: i}
+		if f.err = s.recorded(ctx, started); f.err == nil {
+			began := s.opts.Now()
+			f.left, f.err = s.work(ctx, step)
+			f.elapsed = s.opts.Now().Sub(began)
+		}
+		s.done <- f
 		return nil
 	})
+}
+
+// recorded keeps that a step starts, before it does. Putting back goes on
+// without a record: what is in the cluster matters more.
+func (s *schedule) recorded(ctx context.Context, started Event) error {
+	err := s.opts.Record.Begin(ctx, started)
+	if s.undo {
+		return nil
+	}
+	return before(err)
 }
 
 func (s *schedule) finish(ctx context.Context, f finished) {
@@ -176,8 +191,10 @@ func (s *schedule) finish(ctx context.Context, f finished) {
 		}
 		s.release(f.node, block{because: name + " failed", tolerated: tolerated})
 	}
-	s.opts.Observe(Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
-		Outcome: r.Outcome, Left: r.Left, Err: r.Err, Elapsed: r.Elapsed})
+	ended := Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
+		Outcome: r.Outcome, Left: r.Left, Err: r.Err, Elapsed: r.Elapsed}
+	s.opts.Record.End(ended)
+	s.opts.Observe(ended)
 }
 
 // cancelled says whether an error is the interrupt's and not the step's own.
