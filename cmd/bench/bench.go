@@ -193,14 +193,15 @@ func (b *bench) measure(ctx context.Context, t tool, work string, at place) (sam
 
 // empty makes a namespace for one run, and state files that use it.
 func (b *bench) empty(ctx context.Context, s set, run string) (place, func() error, error) {
-	name := strings.Join([]string{"bench", s.String(), run}, "-")
-	at := place{set: s, namespace: name}
-	_, err := b.cluster.Kubernetes().CoreV1().Namespaces().Create(ctx,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	at := place{set: s}
+	prefix := strings.Join([]string{"bench", s.String(), run, ""}, "-")
+	made, err := b.cluster.Kubernetes().CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}, metav1.CreateOptions{})
 	if err != nil {
 		return at, nil, err
 	}
-	return at, func() error { return b.remove(ctx, name) }, s.write(name, "0")
+	at.namespace = made.Name
+	return at, func() error { return b.remove(ctx, made.Name) }, s.write(made.Name, "0")
 }
 
 // remove waits until the namespace is gone: its end is work for the cluster,
