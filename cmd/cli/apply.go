@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -107,6 +108,9 @@ type changeRequest struct {
 	diff     diffFlags
 	run      runFlags
 	detailed bool
+
+	owner spec.Owner
+	dir   string // of the state files; empty: nobody knows
 }
 
 func (s *session) change(ctx context.Context, q changeRequest) error {
@@ -119,6 +123,9 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if q, err = q.of(f); err != nil {
 		return err
 	}
 	look := f.look(q.diff, q.format)
@@ -139,6 +146,15 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 		}
 		return s.execute(ctx, t.workers(), p, q)
 	})
+}
+
+// of adds whose releases these are, and where they are declared.
+func (q changeRequest) of(f *fleet) (changeRequest, error) {
+	var err error
+	if q.owner, err = f.spec.Owner(); err == nil && len(f.spec.Files) > 0 {
+		q.dir = filepath.Dir(f.spec.Files[len(f.spec.Files)-1].Path) // what it nests comes before it
+	}
+	return q, err
 }
 
 // allAbsent reports that no selected release is in the cluster, where needs are
@@ -163,15 +179,21 @@ func (s *session) allAbsent(ctx context.Context, q request) bool {
 
 // execute runs a plan and tells how it went; the report decides the exit code.
 func (s *session) execute(ctx context.Context, w executor.Workers, p *plan.Plan, q changeRequest) error {
+	record, err := s.record(ctx, p, q)
+	if err != nil {
+		return err
+	}
 	s.view.Begin(p)
 	report := executor.Run(ctx, p, w, executor.Options{
 		Concurrency: q.limit,
 		Scope:       q.run.Rollback,
 		KeepGoing:   q.run.KeepGoing,
 		Observe:     s.view.Event,
+		Record:      record,
 		Now:         s.env.Now,
 		Abort:       s.env.Abort,
 	})
+	record.finish(ctx, s, report)
 	s.view.End()
 	s.view.Report(report, p.Mode)
 	if code := reportCode(report); code != exitDone {

@@ -43,7 +43,7 @@ func (c *showCmd) Run(s *session) error {
 
 // readPlan reads a saved plan, and keeps its secrets from being printed.
 func (s *session) readPlan(path string, with identities) (*plan.Saved, map[string][]byte, error) {
-	saved, charts, err := readPlan(path, with)
+	saved, charts, err := s.unpackPlan(path, with)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the plan %s: %w", path, err)
 	}
@@ -51,11 +51,12 @@ func (s *session) readPlan(path string, with identities) (*plan.Saved, map[strin
 	return saved, charts, nil
 }
 
-func readPlan(path string, with identities) (*plan.Saved, map[string][]byte, error) {
+func (s *session) unpackPlan(path string, with identities) (*plan.Saved, map[string][]byte, error) {
 	data, err := file.Read(path)
 	if err != nil {
 		return nil, nil, err
 	}
+	s.planFile = digestOf(data)
 	var keys []string
 	for _, name := range with.Identity {
 		key, err := os.ReadFile(name)

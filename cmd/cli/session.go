@@ -28,6 +28,8 @@ type session struct {
 	reads   *spec.ReadFiles // of the state files and all that they name; nil: nobody asks
 	given   map[string]bool // long names of the flags that were typed
 
+	planFile string // digest of the file of the saved plan that was read; empty: none was
+
 	secrets  *secrets
 	clusters func() *cluster.Clusters // the same ones at every call
 }

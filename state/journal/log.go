@@ -148,6 +148,18 @@ func (l *Log) change(id spec.ReleaseID, change func(*Step)) (*lane, int) {
 	return l.lanes[id.Context], l.version
 }
 
+// Amend changes what the record says of the run as a whole, which is written
+// soon.
+func (l *Log) Amend(change func(*Run)) {
+	l.mu.Lock()
+	change(&l.run)
+	l.version++
+	l.mu.Unlock()
+	for _, lane := range l.lanes {
+		signal(lane.soon)
+	}
+}
+
 // Finish writes the end of the run into all clusters, and returns when no
 // goroutine is left. Its error says what could not be tidied up: old records
 // that stay.

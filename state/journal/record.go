@@ -34,6 +34,9 @@ type Run struct {
 	Interrupted bool    `json:"interrupted,omitempty"`
 	Unchanged   int     `json:"unchanged,omitempty"` // releases on which nothing was to do
 
+	Errors    []string `json:"errors,omitempty"`    // outside any step
+	NotUndone []string `json:"notUndone,omitempty"` // what the undo could not put back
+
 	Steps []Step `json:"steps"` // those that write, in the plan's order
 	Edges []Edge `json:"edges,omitempty"`
 

@@ -1,0 +1,319 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state/journal"
+)
+
+// journalFlags say whether a run is recorded in the clusters that it writes to.
+type journalFlags struct {
+	Journal string `enum:"auto,required,off" default:"auto" env:"FLOTILLA_JOURNAL" help:"Record the run in the clusters that it writes to: auto (where it cannot be written, warn and go on), required (or else write nothing), off."`
+}
+
+const (
+	journalRequired = "required"
+	journalOff      = "off"
+)
+
+// maxErrorText bounds the text of an error in a record.
+const maxErrorText = 4 << 10
+
+// recording writes down what the executor does. Without a log it does nothing.
+type recording struct {
+	log   *journal.Log
+	met   *spec.Redactor
+	tasks sync.WaitGroup
+}
+
+var _ executor.Recorder = (*recording)(nil)
+
+// record starts the record of a run that is going to write. Where it cannot be
+// written a warning says so, unless the user wants no run without one.
+func (s *session) record(ctx context.Context, p *plan.Plan, q changeRequest) (*recording, error) {
+	r := &recording{met: &s.secrets.met}
+	if q.run.Journal == journalOff {
+		return r, nil
+	}
+	run, err := s.runOf(p, q)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := s.journals(contextsOf(p), q.owner)
+	if err != nil {
+		return nil, err
+	}
+	required := q.run.Journal == journalRequired
+	r.log, err = journal.Start(ctx, run, targets, journal.Options{
+		Required: required, Now: s.env.Now,
+		Lost: func(context string, err error) {
+			if !required {
+				s.view.Warn(lostRecord(err))
+			}
+		},
+	})
+	if err != nil {
+		return nil, interrupted(ctx, fmt.Errorf("recording the run, as --journal=required wants it; nothing was written: %w", err))
+	}
+	if !s.globals.NoExec && q.dir != "" {
+		r.tasks.Go(func() {
+			if commit := commitOf(ctx, q.dir); commit != nil {
+				r.log.Amend(func(run *journal.Run) { run.Commit = commit })
+			}
+		})
+	}
+	return r, nil
+}
+
+func lostRecord(err error) string {
+	if errors.Is(err, journal.ErrTaken) {
+		return "the record of this run ends here: no further release is started: " + err.Error()
+	}
+	return "this run is not recorded from here on, so flotilla history does not tell how it ends: " + err.Error() +
+		" (--journal=off: this is fine; --journal=required: do not go on without a record)"
+}
+
+// journals are the records of clusters.
+func (s *session) journals(contexts []string, owner spec.Owner) ([]journal.Target, error) {
+	if owner.Namespace == "" {
+		owner.Namespace = spec.DefaultStateNamespace
+	}
+	var targets []journal.Target
+	for _, name := range contexts {
+		c, err := s.clusters().Get(name)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, journal.Target{Context: name, Store: journal.NewStore(c, owner.Namespace)})
+	}
+	return targets, nil
+}
+
+// contextsOf are the contexts that a plan writes to.
+func contextsOf(p *plan.Plan) []string {
+	names := map[string]bool{}
+	for _, id := range writing(p) {
+		names[id.Context] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// runOf is the record of a run before its first step.
+func (s *session) runOf(p *plan.Plan, q changeRequest) (journal.Run, error) {
+	digest, err := p.Digest()
+	if err != nil {
+		return journal.Run{}, err
+	}
+	now := s.env.Now().UTC()
+	run := journal.Run{
+		ID: journal.NewID(now), Owner: q.owner.ID, Command: strings.Fields(s.command)[0], Mode: string(p.Mode), Flotilla: s.env.Version.Flotilla,
+		Who: who(), Job: journal.JobOf(s.env.Lookup), Started: now,
+		Environment: s.globals.Environment, Selector: s.globals.Selector,
+		Plan:      journal.Plan{Digest: digest, File: s.planFile},
+		Failure:   journal.Failure{Rollback: string(q.run.Rollback), KeepGoing: q.run.KeepGoing},
+		Unchanged: p.Count(plan.ActionNone),
+	}
+	if s.planFile != "" {
+		run.Environment, run.Selector = "", nil // the plan has decided on them
+	}
+	if run.Job != nil && run.Job.Commit != "" {
+		run.Commit = &journal.Commit{ID: run.Job.Commit}
+	}
+	run.Steps, run.Edges = stepsOf(p)
+	return run, nil
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func who() journal.Who {
+	var w journal.Who
+	if u, err := user.Current(); err == nil {
+		w.User = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		w.Host = host
+	}
+	return w
+}
+
+// stepsOf are the steps that write, and what comes before what. What does not
+// write is passed through as a gate is.
+func stepsOf(p *plan.Plan) ([]journal.Step, []journal.Edge) {
+	number := map[plan.Node]int{}
+	var steps []journal.Step
+	for _, s := range p.Steps {
+		if !s.Action.Writes() {
+			continue
+		}
+		number[plan.Node{Release: s.Release.ID}] = len(steps)
+		step := journal.Step{Release: s.Release.ID, Group: s.Release.AtomicGroup, Action: string(s.Action)}
+		if last := s.Have.Last(); last != nil {
+			step.Base = last.Number
+		}
+		if s.Before != nil {
+			step.Back = s.Before.Number
+		}
+		if s.After != nil {
+			step.Intended = step.Base + 1
+		}
+		steps = append(steps, step)
+	}
+	numberOf := func(n plan.Node) int {
+		i, known := number[n]
+		if !known {
+			i = len(number)
+			number[n] = i
+		}
+		return i
+	}
+	var edges []journal.Edge
+	for _, e := range p.Edges {
+		edges = append(edges, journal.Edge{From: numberOf(e.From), To: numberOf(e.To)})
+	}
+	return steps, edges
+}
+
+// Begin writes down that a step runs, and returns when that is stored.
+func (r *recording) Begin(ctx context.Context, e executor.Event) error {
+	if r.log == nil {
+		return nil
+	}
+	return r.log.Commit(ctx, e.Step.Release.ID, func(s *journal.Step) {
+		if e.Undo {
+			s.State, s.Undo = journal.StateUndoing, &journal.Undo{Started: e.Time.UTC()}
+			return
+		}
+		s.State, s.Started = journal.StateRunning, e.Time.UTC()
+	})
+}
+
+// End writes down how a step ended.
+func (r *recording) End(e executor.Event) {
+	if r.log == nil {
+		return
+	}
+	r.log.Note(e.Step.Release.ID, func(s *journal.Step) {
+		if e.Undo {
+			undo := journal.Undo{Finished: e.Time.UTC(), Error: r.text(e.Err)}
+			if s.Undo != nil {
+				undo.Started = s.Undo.Started
+			}
+			s.State, s.Undo = undoState(e.Outcome), &undo
+			return
+		}
+		s.State, s.Finished, s.Error, s.Left = stateOf(e.Outcome), e.Time.UTC(), r.text(e.Err), &e.Left
+	})
+}
+
+// text is that of an error, without secrets and not without end.
+func (r *recording) text(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := r.met.Redact(err.Error())
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + " ..."
+	}
+	return text
+}
+
+func (r *recording) texts(errs []error) []string {
+	var all []string
+	for _, err := range errs {
+		all = append(all, r.text(err))
+	}
+	return all
+}
+
+// finish writes the end of the run. It is no reason for a run to fail.
+func (r *recording) finish(ctx context.Context, s *session, report executor.Report) {
+	if r.log == nil {
+		return
+	}
+	ctx, cancel := executor.UntilAbort(ctx, s.env.Abort)
+	defer cancel()
+	r.tasks.Wait()
+	for _, x := range report.Results {
+		if x.Outcome != executor.OutcomeUnchanged {
+			r.log.Note(x.Step.Release.ID, func(step *journal.Step) { r.settle(step, x) })
+		}
+	}
+	err := r.log.Finish(ctx, func(run *journal.Run) {
+		run.Finished, run.Interrupted, run.Outcome = report.Finished.UTC(), report.Interrupted, outcomeOf(report)
+		run.Errors = r.texts(slices.Concat(report.HookErrs, report.RecordErrs))
+		for _, l := range report.Lost {
+			run.NotUndone = append(run.NotUndone, r.met.Redact(l.Release.String()+": "+l.Object.String()+": "+l.Why))
+		}
+	})
+	if err != nil {
+		s.view.Warn(err.Error())
+	}
+}
+
+// settle holds a step against the report, which knows of steps that never began.
+func (r *recording) settle(s *journal.Step, x executor.Result) {
+	s.State, s.Because = stateOf(x.Outcome), x.Because
+	if x.Undo != nil && (s.Undo == nil || s.Undo.Error == "") {
+		undo := journal.Undo{Error: r.text(x.Undo)}
+		if s.Undo != nil {
+			undo.Started, undo.Finished = s.Undo.Started, s.Undo.Finished
+		}
+		s.Undo = &undo
+	}
+}
+
+func stateOf(o executor.Outcome) journal.State {
+	switch o {
+	case executor.OutcomeDone, executor.OutcomeUnchanged:
+		return journal.StateDone
+	case executor.OutcomeFailed:
+		return journal.StateFailed
+	case executor.OutcomeCancelled:
+		return journal.StateCancelled
+	case executor.OutcomeSkipped:
+		return journal.StateSkipped
+	case executor.OutcomeUndone:
+		return journal.StateUndone
+	case executor.OutcomeUndoFailed:
+		return journal.StateUndoFailed
+	default:
+		return journal.StateFailed
+	}
+}
+
+// undoState is the state of a step whose undo ended that way.
+func undoState(o executor.Outcome) journal.State {
+	if o == executor.OutcomeDone {
+		return journal.StateUndone
+	}
+	return journal.StateUndoFailed
+}
+
+func outcomeOf(r executor.Report) journal.Outcome {
+	switch reportCode(r) {
+	case exitDone:
+		return journal.OutcomeDone
+	case exitUndone:
+		return journal.OutcomeUndone
+	case exitNotUndone:
+		return journal.OutcomeUndoIncomplete
+	default:
+		return journal.OutcomeFailed
+	}
+}
