@@ -34,6 +34,7 @@ var below = map[string][]string{
 	"state/openapi":             {},
 	"state/cluster":             {"spec", "state"},
 	"state/cluster/clustertest": {},
+	"state/lease":               {"spec", "state/cluster"},
 	"state/journal":             {"spec", "state", "state/cluster"},
 
 	"hooks": {"spec", "spec/program", "state"},
@@ -70,10 +71,10 @@ var rooms = map[string][]string{
 	"github.com/zclconf/go-cty":         {"spec/hcl"},
 	"github.com/zclconf/go-cty-yaml":    {"spec/hcl"},
 
-	"k8s.io/apimachinery":                  {"state", "state/openapi", "state/cluster", "state/cluster/clustertest", "state/journal", "hooks", "engine", "engine/chart", "plan", "plan/check", "plan/diff", "plan/live", "cmd/bench", "cmd/bench/floor"},
-	"k8s.io/api":                           {"state/cluster", "state/cluster/clustertest", "state/journal", "engine", "cmd/bench", "cmd/bench/floor"},
+	"k8s.io/apimachinery":                  {"state", "state/openapi", "state/cluster", "state/cluster/clustertest", "state/lease", "state/journal", "hooks", "engine", "engine/chart", "plan", "plan/check", "plan/diff", "plan/live", "cmd/bench", "cmd/bench/floor"},
+	"k8s.io/api":                           {"state/cluster", "state/cluster/clustertest", "state/lease", "state/journal", "engine", "cmd/bench", "cmd/bench/floor"},
 	"k8s.io/apiextensions-apiserver":       {"engine"},
-	"k8s.io/client-go":                     {"state/openapi", "state/cluster", "state/cluster/clustertest", "state/journal", "engine", "cmd/bench/floor"},
+	"k8s.io/client-go":                     {"state/openapi", "state/cluster", "state/cluster/clustertest", "state/lease", "state/journal", "engine", "cmd/bench/floor"},
 	"k8s.io/kube-openapi":                  {"state/openapi"},
 	"sigs.k8s.io/structured-merge-diff/v6": {"state/openapi", "plan/live"},
 	"k8s.io/cli-runtime":                   {"engine"},

@@ -1,0 +1,249 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// Lock is held from Acquire until Release, or until it is lost. Safe for
+// concurrent use. It renews itself.
+type Lock struct {
+	waited bool
+	leases []*held
+
+	mu   sync.Mutex
+	lost chan struct{}
+	err  error
+}
+
+// held is one Lease of a Lock. Its own goroutine has it while keep runs.
+type held struct {
+	store    store
+	identity string
+	lasts    time.Duration
+	lease    *coordinationv1.Lease // as it was written last
+	stop     context.CancelFunc
+	done     chan struct{}
+	watchers sync.WaitGroup
+
+	mu    sync.Mutex
+	until time.Time // this run has it at least that long
+}
+
+// Waited reports whether another run had the lock: what was known of the
+// cluster before may not be so any more.
+func (l *Lock) Waited() bool { return l.waited }
+
+// Lost is closed when the lock is lost.
+func (l *Lock) Lost() <-chan struct{} { return l.lost }
+
+// Check is to be asked before every write: it gives ErrLost when the run does not
+// surely have the lock any more. It asks no server.
+func (l *Lock) Check() error {
+	for _, h := range l.leases {
+		if h.over() {
+			l.lose(h, "it could not be renewed in time, or this process stood still")
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// over asks the monotonic clock, and the one that goes on while a machine sleeps.
+func (h *held) over() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	return now.After(h.until) || now.Round(0).After(h.until.Round(0))
+}
+
+func (l *Lock) lose(h *held, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = fmt.Errorf("context %s: %w: %s", h.store.cluster.Context(), ErrLost, why)
+		close(l.lost)
+	}
+}
+
+// Release gives the lock back. It outlives ctx a little: what interrupted the
+// run must not keep others waiting. What is lost is left alone.
+func (l *Lock) Release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	var errs []error
+	for _, h := range l.leases {
+		h.stop()
+		<-h.done
+	}
+	if l.Check() != nil {
+		return nil
+	}
+	for _, h := range l.leases {
+		if err := h.giveBack(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("giving the lock back, which expires in %s: %w", h.lasts, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (h *held) giveBack(ctx context.Context) error {
+	for {
+		_, err := h.store.update(ctx, free(h.lease))
+		if !apierrors.IsConflict(err) {
+			return ignoreNotFound(err)
+		}
+		now, err := h.store.get(ctx)
+		if err != nil || holderOf(now) != h.identity {
+			return err
+		}
+		h.lease = now
+	}
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// keep renews the Lease until Release, and looks out for who takes it away.
+func (l *Lock) keep(h *held) {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stop, h.done = cancel, make(chan struct{})
+	l.leases = append(l.leases, h)
+	go func() {
+		defer close(h.done)
+		l.renewing(ctx, h)
+		cancel()
+		h.watchers.Wait()
+	}()
+}
+
+func (l *Lock) renewing(ctx context.Context, h *held) {
+	timer := time.NewTimer(h.lasts / 3)
+	defer timer.Stop()
+	changes := h.watch(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-changes:
+			if !ok {
+				changes = nil // until the next renewal
+				continue
+			}
+			if why := h.takenAway(e); why != "" {
+				l.lose(h, why)
+				return
+			}
+		case <-timer.C:
+			again, why := h.renew(ctx)
+			if why != "" && ctx.Err() == nil {
+				l.lose(h, why)
+				return
+			}
+			timer.Reset(again)
+			if changes == nil {
+				changes = h.watch(ctx)
+			}
+		}
+	}
+}
+
+// watch tells of changes, in a goroutine of its own: a server that does not
+// answer must not keep the holder from noticing that. The channel is closed when
+// there is no more to be had.
+func (h *held) watch(ctx context.Context) <-chan watch.Event {
+	changes, from := make(chan watch.Event), h.lease
+	h.watchers.Go(func() {
+		defer close(changes)
+		w := h.store.watch(ctx, from)
+		if w == nil {
+			return
+		}
+		defer w.Stop()
+		for e := range w.ResultChan() {
+			select {
+			case changes <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return changes
+}
+
+// takenAway says by whom, if an event tells that; empty: by nobody.
+func (h *held) takenAway(e watch.Event) string {
+	now, ok := e.Object.(*coordinationv1.Lease)
+	switch {
+	case e.Type == watch.Deleted:
+		return h.by(nil)
+	case ok && holderOf(now) != h.identity:
+		return h.by(now)
+	default:
+		return ""
+	}
+}
+
+// by says who has the Lease now.
+func (h *held) by(now *coordinationv1.Lease) string {
+	switch {
+	case now == nil:
+		return "its Lease was deleted"
+	case now.Annotations[annotationBrokenHolder] == h.identity:
+		return breakOf(now).String()
+	case holderOf(now) == "":
+		return "somebody took the holder out of its Lease"
+	default:
+		return "it was taken by " + describe(now).String()
+	}
+}
+
+// renew says when to do it again, or why the lock is lost. A request that is cut
+// off may have been carried out: then the next one meets a conflict with itself.
+func (h *held) renew(ctx context.Context) (again time.Duration, lost string) {
+	every := h.lasts / 3
+	ctx, cancel := context.WithTimeout(ctx, every/2)
+	defer cancel()
+	for {
+		sent := time.Now()
+		next, now := h.lease.DeepCopy(), metav1.NewMicroTime(sent)
+		next.Spec.RenewTime = &now
+		stored, err := h.store.update(ctx, next)
+		switch {
+		case err == nil:
+			h.lease = stored
+			h.mu.Lock()
+			h.until = Options{Duration: h.lasts}.until(sent)
+			h.mu.Unlock()
+			return every, ""
+		case apierrors.IsNotFound(err):
+			return 0, h.by(nil)
+		case apierrors.IsConflict(err):
+			seen, err := h.store.get(ctx)
+			if err == nil && holderOf(seen) != h.identity {
+				return 0, h.by(seen)
+			}
+			if err == nil {
+				h.lease = seen
+				continue
+			}
+		}
+		if h.over() {
+			return 0, fmt.Sprintf("it could not be renewed in time: %v", err)
+		}
+		return every / 10, ""
+	}
+}

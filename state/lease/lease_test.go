@@ -1,0 +1,376 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state/cluster"
+	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
+	"github.com/flotilla-sh/flotilla/state/lease"
+)
+
+func TestMain(m *testing.M) { clustertest.Main(m) }
+
+// short is the duration of leases here; it makes the margin half a second.
+const short = 3 * time.Second
+
+// line is the way of one run to a cluster, which can be cut.
+type line struct {
+	cut      atomic.Bool
+	requests atomic.Int64
+	next     http.RoundTripper
+}
+
+func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.requests.Add(1)
+	if l.cut.Load() {
+		return nil, errors.New("the line is cut")
+	}
+	return l.next.RoundTrip(r)
+}
+
+// fixture is an owner of a cluster that nobody else works for.
+type fixture struct {
+	*testing.T
+	server *clustertest.Cluster
+	owner  spec.Owner
+}
+
+func newFixture(t *testing.T) fixture {
+	t.Helper()
+	server := clustertest.Start(t)
+	return fixture{t, server, spec.Owner{ID: "shop, environment " + t.Name(), Namespace: server.Namespace(t)}}
+}
+
+// connect gives a cluster of its own to a run.
+func (f fixture) connect(kubeconfig string) (*cluster.Cluster, *line) {
+	f.Helper()
+	l := &line{}
+	c, err := cluster.New(cluster.Options{Kubeconfig: kubeconfig, UserAgent: "flotilla/test", WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+		l.next = next
+		return l
+	}}).Get("")
+	if err != nil {
+		f.Fatal(err)
+	}
+	return c, l
+}
+
+func holder(run string) lease.Holder {
+	return lease.Holder{Run: run, User: "ann", Host: "ci-7", PID: 42, Job: "https://ci.example.com/jobs/1", Command: "apply"}
+}
+
+// acquire takes the lock for a run with a line of its own, and gives it back
+// when the test ends.
+func (f fixture) acquire(run string, opts lease.Options) (*lease.Lock, *line, error) {
+	f.Helper()
+	c, l := f.connect(f.server.Kubeconfig)
+	if opts.Duration == 0 {
+		opts.Duration = short
+	}
+	lock, err := lease.Acquire(f.Context(), []*cluster.Cluster{c}, f.owner, holder(run), opts)
+	if err == nil {
+		f.Cleanup(func() { _ = lock.Release(context.Background()) })
+	}
+	return lock, l, err
+}
+
+func (f fixture) must(run string, opts lease.Options) (*lease.Lock, *line) {
+	f.Helper()
+	lock, l, err := f.acquire(run, opts)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return lock, l
+}
+
+// lostWithin waits until the lock is lost.
+func (f fixture) lostWithin(lock *lease.Lock, most time.Duration) error {
+	f.Helper()
+	select {
+	case <-lock.Lost():
+	case <-time.After(most):
+		f.Fatalf("the lock is not lost after %s", most)
+	}
+	err := lock.Check()
+	if !errors.Is(err, lease.ErrLost) {
+		f.Fatalf("a lost lock says %v", err)
+	}
+	return err
+}
+
+func TestASecondRunIsToldWhoHoldsTheLock(t *testing.T) {
+	f := newFixture(t)
+	first, _ := f.must("one", lease.Options{Duration: time.Minute})
+	_, _, err := f.acquire("two", lease.Options{})
+	if !errors.Is(err, lease.ErrHeld) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"ann@ci-7 (process 42, https://ci.example.com/jobs/1) for apply since 20", "--lock-timeout", "flotilla unlock", f.owner.ID} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	var held *lease.HeldError
+	if errors.As(err, &held); held.Expires < 50*time.Second || held.Expires > 63*time.Second {
+		t.Errorf("it expires in %s", held.Expires)
+	}
+	if err := first.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	third, line := f.must("three", lease.Options{})
+	if err := third.Release(t.Context()); err != nil || third.Waited() {
+		t.Errorf("release: %v, waited %v", err, third.Waited())
+	}
+	if n := line.requests.Load(); n > 4 {
+		t.Errorf("taking a free lock and giving it back asks %d times, want at most 4: get, update, watch, update", n)
+	}
+}
+
+func TestAHolderThatRenewsKeepsItsLock(t *testing.T) {
+	f := newFixture(t)
+	lock, _ := f.must("one", lease.Options{})
+	if _, _, err := f.acquire("two", lease.Options{Timeout: 3 * short}); !errors.Is(err, lease.ErrHeld) {
+		t.Fatalf("another one after %s: %v", 3*short, err)
+	}
+	if err := lock.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAWaiterGetsTheLockWhenItIsGivenBack(t *testing.T) {
+	f := newFixture(t)
+	lock, _ := f.must("one", lease.Options{Duration: time.Minute})
+	var once sync.Once
+	var told lease.Held
+	began := time.Now()
+	second, _ := f.must("two", lease.Options{Timeout: time.Minute, Waiting: func(h lease.Held) {
+		once.Do(func() { told = h; go func() { _ = lock.Release(context.Background()) }() })
+	}})
+	if !second.Waited() || told.Holder.Run != "one" || time.Since(began) > 20*time.Second {
+		t.Errorf("waited %v for %+v, %s", second.Waited(), told, time.Since(began))
+	}
+}
+
+func TestWaitingEndsWithTheRun(t *testing.T) {
+	f := newFixture(t)
+	f.must("one", lease.Options{Duration: time.Minute})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	c, _ := f.connect(f.server.Kubeconfig)
+	_, err := lease.Acquire(ctx, []*cluster.Cluster{c}, f.owner, holder("two"), lease.Options{Timeout: time.Minute, Waiting: func(lease.Held) { cancel(stop) }})
+	if !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnExpiredLockIsTakenOverAndItsHolderWritesNoMore(t *testing.T) {
+	f := newFixture(t)
+	first, line := f.must("one", lease.Options{})
+	line.cut.Store(true) // the run is killed, or cannot be reached
+	lost := make(chan time.Time, 1)
+	second, _, err := f.acquire("two", lease.Options{Timeout: time.Minute, Waiting: func(lease.Held) {
+		go func() {
+			<-first.Lost()
+			lost <- time.Now()
+		}()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.lostWithin(first, 0+time.Millisecond); !strings.Contains(err.Error(), "could not be renewed in time") || !strings.Contains(err.Error(), "the line is cut") {
+		t.Errorf("got %v", err)
+	}
+	if margin := time.Since(<-lost); margin < time.Second {
+		t.Errorf("the second run got the lock %s after the first one had lost it", margin)
+	}
+	line.cut.Store(false)
+	if err := first.Release(t.Context()); err != nil {
+		t.Errorf("releasing what is lost: %v", err)
+	}
+	if err := errors.Join(second.Check(), f.heldBy("two")); err != nil {
+		t.Error(err)
+	}
+	if !errors.Is(first.Check(), lease.ErrLost) {
+		t.Error("what is lost has come back")
+	}
+}
+
+// heldBy wants to see that run as the holder.
+func (f fixture) heldBy(run string) error {
+	c, _ := f.connect(f.server.Kubeconfig)
+	held, _, err := lease.Look(f.Context(), c, f.owner)
+	if err != nil {
+		return err
+	}
+	if held == nil || held.Holder.Run != run {
+		return fmt.Errorf("held is %+v, want run %s", held, run)
+	}
+	return nil
+}
+
+func TestAHolderGoesOnAfterAShortOutage(t *testing.T) {
+	f := newFixture(t)
+	const lasts = 6 * time.Second
+	lock, line := f.must("one", lease.Options{Duration: lasts})
+	line.cut.Store(true)
+	select {
+	case <-lock.Lost():
+		t.Fatal("lost at once")
+	case <-time.After(lasts / 2):
+	}
+	line.cut.Store(false)
+	select {
+	case <-lock.Lost():
+		t.Fatalf("lost: %v", lock.Check())
+	case <-time.After(lasts):
+	}
+}
+
+func TestFiveRunsAtOnceHoldTheLockOneAfterAnother(t *testing.T) {
+	for _, runs := range []int{2, 5} {
+		f := newFixture(t)
+		f.owner.ID += fmt.Sprint(runs)
+		var inside, most atomic.Int32
+		var group sync.WaitGroup
+		for i := range runs {
+			c, _ := f.connect(f.server.Kubeconfig)
+			group.Go(func() {
+				lock, err := lease.Acquire(t.Context(), []*cluster.Cluster{c}, f.owner, holder(fmt.Sprint(i)), lease.Options{Duration: short, Timeout: time.Minute})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := inside.Add(1)
+				for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+				}
+				time.Sleep(300 * time.Millisecond) // the work
+				if err := lock.Check(); err != nil {
+					t.Error(err)
+				}
+				inside.Add(-1)
+				if err := lock.Release(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if most.Load() != 1 {
+			t.Errorf("%d of %d runs held the lock at once", most.Load(), runs)
+		}
+	}
+}
+
+func TestABrokenLockIsLostAtOnce(t *testing.T) {
+	f := newFixture(t)
+	lock, _ := f.must("one", lease.Options{Duration: time.Minute})
+	c, _ := f.connect(f.server.Kubeconfig)
+	held, before, err := lease.Look(t.Context(), c, f.owner)
+	if err != nil || held == nil || before != nil {
+		t.Fatalf("held %v, broken before %v, %v", held, before, err)
+	}
+	by := lease.Break{By: "bob@desk (process 1)", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Reason: "the job hangs"}
+	if err := by.Take(t.Context(), c, f.owner, *held); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.lostWithin(lock, 15*time.Second); !strings.Contains(err.Error(), "broken by bob@desk (process 1) at 2026-01-02T03:04:05Z: the job hangs") {
+		t.Errorf("got %v", err)
+	}
+	if err := by.Take(t.Context(), c, f.owner, *held); !errors.Is(err, lease.ErrFree) {
+		t.Errorf("breaking it again: %v", err)
+	}
+	f.must("two", lease.Options{})
+	if err := by.Take(t.Context(), c, f.owner, *held); !errors.Is(err, lease.ErrHeld) {
+		t.Errorf("breaking the lock of somebody who came since: %v", err)
+	}
+	if _, last, err := lease.Look(t.Context(), c, f.owner); err != nil || last == nil || *last != by {
+		t.Errorf("the record says %v, %v", last, err)
+	}
+}
+
+func TestALockWhoseLeaseIsDeletedIsLost(t *testing.T) {
+	f := newFixture(t)
+	lock, _ := f.must("one", lease.Options{Duration: time.Minute})
+	err := f.server.Client().CoordinationV1().Leases(f.owner.Namespace).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.lostWithin(lock, 15*time.Second); !strings.Contains(err.Error(), "its Lease was deleted") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTwoContextsOfOneClusterAreLockedOnce(t *testing.T) {
+	f := newFixture(t)
+	one, _ := f.connect(f.server.Kubeconfig)
+	two, _ := f.connect(f.server.Kubeconfig)
+	lock, err := lease.Acquire(t.Context(), []*cluster.Cluster{one, two}, f.owner, holder("one"), lease.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(lock.Check(), lock.Release(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheNamespaceOfLocksIsCreated(t *testing.T) {
+	f := newFixture(t)
+	f.owner.Namespace += "-locks"
+	namespaces := f.server.Client().CoreV1().Namespaces()
+	t.Cleanup(func() { _ = namespaces.Delete(context.Background(), f.owner.Namespace, metav1.DeleteOptions{}) })
+	f.must("one", lease.Options{})
+	if _, err := namespaces.Get(t.Context(), f.owner.Namespace, metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRightsThatAreMissing(t *testing.T) {
+	leases := func(verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: verbs}
+	}
+	tests := []struct {
+		name  string
+		rules []rbacv1.PolicyRule
+		want  string // empty: they suffice
+	}{
+		{"none", nil, "not allowed to get leases.coordination.k8s.io in namespace "},
+		{"to look only", []rbacv1.PolicyRule{leases("get")}, "not allowed to create leases.coordination.k8s.io in namespace "},
+		{"to watch is no must", []rbacv1.PolicyRule{leases("get", "create", "update")}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			c, _ := f.connect(f.server.ServiceAccountKubeconfig(t, f.owner.Namespace, tt.rules...))
+			take := func(opts lease.Options) (*lease.Lock, error) {
+				return lease.Acquire(t.Context(), []*cluster.Cluster{c}, f.owner, holder("one"), opts)
+			}
+			var denied error
+			lock, err := take(lease.Options{Denied: func(err error) { denied = err }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(lock.Check(), lock.Release(t.Context())); err != nil {
+				t.Error(err)
+			}
+			if (denied != nil) != (tt.want != "") || denied != nil && !strings.Contains(denied.Error(), tt.want) {
+				t.Errorf("denied: %v, want %q", denied, tt.want)
+			}
+			if _, err := take(lease.Options{}); errors.Is(err, cluster.ErrForbidden) != (tt.want != "") || err != nil && !apierrors.IsForbidden(err) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
