@@ -26,6 +26,9 @@ func canonical(root *kong.Node, args []string) commandLine {
 	if node == root {
 		return c.withoutCommand(root)
 	}
+	if below := node.DefaultCmd; below != nil && len(c.words) == 0 && !c.asksForHelp() {
+		node, c.command = below, append(c.command, below.Name)
+	}
 	if slices.ContainsFunc(node.Positional, func(p *kong.Positional) bool { return p.Passthrough }) {
 		return commandLine{args: args, given: c.line.given}
 	}
@@ -38,6 +41,10 @@ func canonical(root *kong.Node, args []string) commandLine {
 	}
 	c.line.args = append(c.command, joined(flags, words)...)
 	return c.line
+}
+
+func (c *scanner) asksForHelp() bool {
+	return slices.ContainsFunc(c.typed, func(t typedFlag) bool { return t.name == "--help" || t.name == "-h" })
 }
 
 // withoutCommand knows what is no part of the grammar: help as a command, the

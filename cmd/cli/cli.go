@@ -49,6 +49,7 @@ type grammar struct {
 	Lint        lintCmd        `cmd:"" help:"Check charts and values of the selected releases."`
 	List        listCmd        `cmd:"" help:"List the declared releases; needs no cluster."`
 	Status      statusCmd      `cmd:"" help:"Show how the selected releases are in the cluster."`
+	History     historyCmd     `cmd:"" help:"List the runs that wrote to the clusters of the state file, and how each of them ended."`
 	Test        testCmd        `cmd:"" help:"Run the test hooks of the selected releases."`
 	Build       buildCmd       `cmd:"" help:"Print the final state files as YAML."`
 	PrintEnv    printEnvCmd    `cmd:"" name:"print-env" help:"Print the environment and merged values of every state file."`

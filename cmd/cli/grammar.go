@@ -77,7 +77,8 @@ func commands(g *grammar) map[string]simpleCommand {
 	v := reflect.ValueOf(g).Elem()
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		if _, is := field.Tag.Lookup("cmd"); !is || field.Type == reflect.TypeFor[cacheCmd]() {
+		above := field.Type == reflect.TypeFor[cacheCmd]() || field.Type == reflect.TypeFor[historyCmd]()
+		if _, is := field.Tag.Lookup("cmd"); !is || above {
 			continue
 		}
 		name := field.Tag.Get("name")

@@ -36,6 +36,7 @@ func TestOneCommandReadsAsTheWholeGrammar(t *testing.T) {
 		{"a command with a file", []string{"apply", "prod.plan", "--identity", "key"}},
 		{"a name with a dash", []string{"print-env", "--output", "json"}},
 		{"commands below a command", []string{"cache", "info"}},
+		{"a command that has a default below it", []string{"history", "-o", "json"}},
 		{"an alias", []string{"ver", "-o", "json"}},
 		{"no command", []string{"-q"}},
 		{"an unknown command", []string{"aply"}},
