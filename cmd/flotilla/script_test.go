@@ -99,7 +99,6 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"sign":      sign,
 		"asplanned": asPlanned,
 		"hand":      hand,
-		"hand":      hand,
 		"agekey":    ageKey,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
