@@ -85,9 +85,12 @@ type Options struct {
 	KeepGoing   bool       // what does not need a failed step still runs
 	Observe     func(Event)
 	Record      Recorder         // nil: nobody keeps what the run does
+	Fence       Fence            // nil: the run may always write
 	Now         func() time.Time // nil: time.Now
 	// Abort, when closed, ends the undo too: whoever interrupts twice wants out.
 	Abort <-chan struct{}
+
+	gate *gate // of Fence
 }
 
 const maxConcurrency = 64
@@ -108,6 +111,7 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.gate = &gate{fence: o.Fence}
 	return o
 }
 
@@ -154,6 +158,7 @@ type Report struct {
 	RecordErrs  []error     // kept history that could not be dropped: harmless leftovers
 	Tolerated   bool        // only releases with continueOnError failed: the rest of the run counts
 	Interrupted bool
+	Fenced      error // why the run had to stop writing before its end; nil: it had not
 	UndoRan     bool
 	Started     time.Time
 	Finished    time.Time
@@ -161,7 +166,7 @@ type Report struct {
 
 // Failed reports whether anything went wrong, interrupts included.
 func (r Report) Failed() bool {
-	if r.Interrupted || len(r.HookErrs) > 0 {
+	if r.Interrupted || len(r.HookErrs) > 0 || r.Fenced != nil && r.Count(OutcomeSkipped) > 0 {
 		return true
 	}
 	for _, x := range r.Results {

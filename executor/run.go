@@ -13,7 +13,8 @@ import (
 
 // Run executes a plan and tells what it did; there is no error beside the
 // report. Cancelling ctx starts nothing new, ends what runs, and undoes as the
-// scope says. Run returns when no goroutine of it is left.
+// scope says. Losing the fence cuts off what runs, and nothing is undone: the
+// report tells what is left. Run returns when no goroutine of it is left.
 func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	opts = opts.withDefaults()
 	report := Report{Started: opts.Now()}
@@ -22,16 +23,19 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		report.Results = untouched(p, "a preapply hook failed")
 		return finish(ctx, report, opts)
 	}
+	w = opts.gate.guard(w)
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
+	fenced, stop := opts.gate.until(ctx)
+	defer stop()
 	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
 		if p.Mode == plan.ModeDestroy {
 			return act(ctx, late, step, w)
 		}
 		return perform(ctx, late, step, w)
 	})
-	report.Results = s.run(ctx)
-	report.Interrupted = ctx.Err() != nil
+	report.Results = s.run(fenced)
+	report.Interrupted, report.Fenced = ctx.Err() != nil, opts.gate.was()
 	if report.Failed() {
 		report = undo(ctx, p, report, w, opts)
 	}
@@ -41,7 +45,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 }
 
 func finish(ctx context.Context, r Report, opts Options) Report {
-	r.Interrupted = r.Interrupted || ctx.Err() != nil
+	r.Interrupted, r.Fenced = r.Interrupted || ctx.Err() != nil, opts.gate.was()
 	r.Finished = opts.Now()
 	return r
 }
@@ -151,7 +155,7 @@ func dropNamespaces(ctx context.Context, results []Result, w Workers) []plan.Los
 
 // tolerated reports whether nothing failed but releases with continueOnError.
 func tolerated(r Report) bool {
-	return !r.Interrupted && !slices.ContainsFunc(r.Results, func(x Result) bool {
+	return !r.Interrupted && r.Fenced == nil && !slices.ContainsFunc(r.Results, func(x Result) bool {
 		return x.Outcome == OutcomeCancelled || x.Outcome == OutcomeFailed && !x.Step.Release.Options.ContinueOnError
 	})
 }

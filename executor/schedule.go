@@ -92,8 +92,7 @@ func (s *schedule) run(ctx context.Context) []Result {
 			s.running--
 			s.finish(ctx, f)
 		case <-interrupt:
-			s.stop("the run was interrupted")
-			interrupt = nil
+			interrupt = nil // start sees why
 		}
 	}
 	_ = group.Wait() // workers report through done; none returns an error
@@ -104,7 +103,9 @@ func (s *schedule) run(ctx context.Context) []Result {
 // start begins every ready step for which there is a slot. Gates and steps
 // without an action end at once and never take a slot.
 func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
-	if ctx.Err() != nil {
+	if err := s.opts.gate.check(); err != nil {
+		s.stop("the run may not write any more: " + err.Error())
+	} else if ctx.Err() != nil {
 		s.stop("the run was interrupted")
 	}
 	for len(s.ready) > 0 {
