@@ -208,20 +208,28 @@ func (b *bench) empty(ctx context.Context, s set, run string) (place, func() err
 // which the next run would pay.
 func (b *bench) remove(ctx context.Context, name string) error {
 	namespaces := b.cluster.Kubernetes().CoreV1().Namespaces()
-	changes, err := namespaces.Watch(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
-	if err != nil {
-		return err
-	}
-	defer changes.Stop()
+	one := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
 	if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	for change := range changes.ResultChan() {
-		if change.Type == watch.Deleted {
-			return nil
+	for { // a server may end a watch at any time
+		left, err := namespaces.List(ctx, one)
+		if err != nil || len(left.Items) == 0 {
+			return err
 		}
+		one.ResourceVersion = left.ResourceVersion
+		changes, err := namespaces.Watch(ctx, one)
+		if err != nil {
+			return err
+		}
+		for change := range changes.ResultChan() {
+			if change.Type == watch.Deleted {
+				changes.Stop()
+				return nil
+			}
+		}
+		one.ResourceVersion = ""
 	}
-	return fmt.Errorf("waiting for namespace %s to go: the watch ended", name)
 }
 
 func (b *bench) progress(format string, args ...any) {
