@@ -23,6 +23,9 @@ import (
 	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
+// NamePrefix is what the names of the Secrets that hold records begin with.
+const NamePrefix = "flotilla-run-"
+
 // SecretType is the type of the Secrets that hold records.
 const SecretType corev1.SecretType = "flotilla.sh/run.v1"
 

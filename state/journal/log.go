@@ -84,7 +84,7 @@ func Start(ctx context.Context, r Run, targets []Target, opts Options) (*Log, er
 		l.index[l.run.Steps[i].Release] = i
 	}
 	for i, t := range targets {
-		name := "flotilla-run-" + r.ID
+		name := NamePrefix + r.ID
 		if i > 0 { // two contexts may lead to one cluster
 			name = fmt.Sprintf("%s-%d", name, i+1)
 		}
