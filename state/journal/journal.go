@@ -29,9 +29,6 @@ const NamePrefix = "flotilla-run-"
 // SecretType is the type of the Secrets that hold records.
 const SecretType corev1.SecretType = "flotilla.sh/run.v1"
 
-// NamePrefix is how the names of these Secrets begin.
-const NamePrefix = "flotilla-run-"
-
 // The labels of records. An owner that is no value of a label is there as a
 // digest; the record itself has it as it is.
 const (
