@@ -206,6 +206,9 @@ func (c *scanner) letters(letters string, others []string) []string {
 		f := c.flags[name]
 		value, has := strings.CutPrefix(after, "=")
 		switch {
+		case f == nil && letters[0] == '-': // as in -q-, which must not become the end of flags
+			c.typed = append(c.typed, typedFlag{name: "--" + letters})
+			return others
 		case f == nil:
 			c.typed = append(c.typed, typedFlag{name: "-" + letters})
 			return others

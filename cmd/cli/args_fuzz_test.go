@@ -20,6 +20,7 @@ func FuzzCanonical(f *testing.F) {
 	f.Add("diff\x00--set=a=b\x00word\x00--no-color")
 	f.Add("apply\x00--\x00-x")
 	f.Add("create\x00x\x00--output-dir")
+	f.Add("list\x00-qq-")
 	var g grammar
 	env := Env{
 		Streams: view.Streams{Out: io.Discard, Err: io.Discard},
@@ -51,6 +52,7 @@ func TestWordsAreNotReadAsFlags(t *testing.T) {
 	tests := []struct{ name, line, want string }{
 		{"a word after two dashes", "create -- --force", "create -- --force"},
 		{"a last flag without its value", "create demo --output-dir", "create demo --output-dir"},
+		{"a dash among letters", "apply -q-", "apply --quiet ---"},
 		{"a single dash", "apply - -q", "apply - --quiet"},
 	}
 	for _, tt := range tests {
