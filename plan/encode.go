@@ -31,6 +31,7 @@ type savedJSON[S any] struct {
 	Secrets  []string
 	Made     Made
 	Clusters []state.ClusterID
+	Owner    spec.Owner
 }
 
 type stepJSON struct {
@@ -108,7 +109,7 @@ func Encode(s *Saved) ([]byte, error) {
 	j := savedJSON[json.RawMessage]{
 		Flotilla: s.Flotilla, Created: s.Created, Files: s.Files, Policy: s.Policy,
 		Mode: s.Plan.Mode, Edges: s.Plan.Edges, Bases: s.Bases, Hooks: s.Hooks, Secrets: s.Secrets,
-		Made: s.Made, Clusters: s.Clusters,
+		Made: s.Made, Clusters: s.Clusters, Owner: s.Owner,
 	}
 	for _, step := range s.Plan.Steps {
 		one, err := encodeStep(step)
@@ -158,7 +159,7 @@ func Decode(data []byte) (*Saved, error) {
 	s := &Saved{
 		Flotilla: j.Flotilla, Created: j.Created, Files: j.Files, Policy: j.Policy,
 		Plan: &Plan{Mode: j.Mode, Edges: j.Edges}, Bases: j.Bases, Hooks: j.Hooks, Secrets: j.Secrets,
-		Made: j.Made, Clusters: j.Clusters,
+		Made: j.Made, Clusters: j.Clusters, Owner: j.Owner,
 	}
 	for _, step := range j.Steps {
 		s.Plan.Steps = append(s.Plan.Steps, step.read())

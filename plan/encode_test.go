@@ -103,6 +103,7 @@ func saved(t *testing.T, p *Plan) *Saved {
 		Secrets:  []string{"swordfish"},
 		Made:     Made{Dir: "/work", File: "/work/helmfile.yaml", Flags: []Flag{{"environment", []string{"prod"}}, {"set", []string{"a=b", "c=\"d,e"}}}},
 		Clusters: []state.ClusterID{{Context: "c", UID: "1", Server: "https://c", CA: "sha256:1", Records: "secrets"}},
+		Owner:    spec.Owner{ID: "shop, environment prod", Namespace: "ops"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +288,11 @@ func TestOnto(t *testing.T) {
 			if got := s.Touched(); !slices.Equal(got, []spec.ReleaseID{id("web")}) {
 				t.Fatalf("touches %v", got)
 			}
-			onto, err := s.Onto(state.Snapshot{id("web"): tt.now}) // same went away, which nothing here depends on
+			now := state.Snapshot{id("web"): tt.now} // same went away, which nothing here depends on
+			onto, err := s.Onto(now)
+			if still := p.Still(now); fmt.Sprint(still) != fmt.Sprint(err) {
+				t.Errorf("still: %v, onto: %v", still, err)
+			}
 			if tt.want != "" {
 				if !errors.Is(err, state.ErrStale) || err.Error() != "c/n/web: "+tt.want {
 					t.Errorf("error %v, want %s", err, tt.want)

@@ -180,7 +180,7 @@ func TestReleasesThatAreStillTheSameComeOutAsTheyWere(t *testing.T) {
 }
 
 func originOf(s *Saved) Origin {
-	return Origin{Flotilla: s.Flotilla, Created: s.Created, Files: s.Files, Secrets: s.Secrets, Made: s.Made, Clusters: s.Clusters}
+	return Origin{Flotilla: s.Flotilla, Created: s.Created, Files: s.Files, Secrets: s.Secrets, Made: s.Made, Clusters: s.Clusters, Owner: s.Owner}
 }
 
 func TestARenewedPlanHasTheEdgesOfItsSteps(t *testing.T) {

@@ -34,6 +34,7 @@ type Saved struct {
 	Made    Made
 	// Clusters are those of the releases that the plan writes to, by context.
 	Clusters []state.ClusterID
+	Owner    spec.Owner // whom its releases belong to
 }
 
 // SourceFile is a file that a plan was made of.
@@ -99,6 +100,7 @@ type Origin struct {
 	Secrets  []string
 	Made     Made
 	Clusters []state.ClusterID
+	Owner    spec.Owner
 }
 
 // Save makes a plan that can be encoded. It fails where the digest of a stored
@@ -112,7 +114,7 @@ func (p *Plan) Save(from Origin) (*Saved, error) {
 	s.Files = append(s.Files, from.Files...)
 	s.Hooks = append(s.Hooks, from.Hooks...)
 	s.Secrets = append(s.Secrets, from.Secrets...)
-	s.Made, s.Clusters = from.Made, append(s.Clusters, from.Clusters...)
+	s.Made, s.Clusters, s.Owner = from.Made, append(s.Clusters, from.Clusters...), from.Owner
 	for _, step := range p.Steps {
 		s.Plan.Steps = append(s.Plan.Steps, trimmed(step))
 		if !step.Action.Writes() {

@@ -22,6 +22,33 @@ func (e *StaleError) Error() string { return e.Release.String() + ": " + e.Moved
 // Is makes it state.ErrStale.
 func (e *StaleError) Is(target error) bool { return target == state.ErrStale }
 
+// Still says in what the cluster is not any more as the plan found it, of the
+// releases that it writes to. Each that moved is a *StaleError; all are joined.
+func (p *Plan) Still(have state.Snapshot) error {
+	var errs []error
+	for _, step := range p.Steps {
+		if !step.Action.Writes() {
+			continue
+		}
+		is, ok := have[step.Release.ID]
+		if !ok {
+			is = state.Release{ID: step.Release.ID, Phase: state.PhaseAbsent}
+		}
+		was, err := baseOf(step.Have)
+		if err != nil {
+			return fmt.Errorf("comparing %s: %w", step.Release.ID, err)
+		}
+		now, err := baseOf(is)
+		if err != nil {
+			return fmt.Errorf("comparing %s: %w", step.Release.ID, err)
+		}
+		if moved := was.moved(now); moved != "" {
+			errs = append(errs, &StaleError{Release: step.Release.ID, Moved: moved})
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Onto gives the plan for what the cluster holds now, ready to be executed,
 // provided that no release that it writes to has moved since it was made. Each
 // that did is a *StaleError; all are joined.

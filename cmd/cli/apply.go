@@ -11,6 +11,7 @@ import (
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state/lease"
 )
 
 // changeFlags are what apply and sync have in common.
@@ -111,6 +112,10 @@ type changeRequest struct {
 
 	owner spec.Owner
 	dir   string // of the state files; empty: nobody knows
+	lock  *lease.Lock
+	// again plans anew what has moved while the run waited for the lock; nil:
+	// then the plan, which somebody has reviewed, is stale.
+	again func() (*plan.Plan, error)
 }
 
 func (s *session) change(ctx context.Context, q changeRequest) error {
@@ -130,21 +135,25 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 	}
 	look := f.look(q.diff, q.format)
 	return t.around(ctx, f, func(f *fleet) error {
-		p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, Against: q.against, ForcePending: q.run.ForcePending, Diff: look.compare})
-		if err != nil {
-			return err
+		plan := func() (*plan.Plan, error) {
+			p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, Against: q.against, ForcePending: q.run.ForcePending, Diff: look.compare})
+			if err != nil {
+				return nil, err
+			}
+			s.view.Plan(p, look.show)
+			return p, objected(p)
 		}
-		s.view.Plan(p, look.show)
-		if err := objected(p); err != nil {
+		p, err := plan()
+		if err != nil || !p.Changed() {
 			return err
-		}
-		if !p.Changed() {
-			return nil
 		}
 		if yes, err := s.confirm(ctx, q.mode); err != nil || !yes {
 			return err
 		}
-		return s.execute(ctx, t.workers(), p, q)
+		if !s.globals.Interactive {
+			q.again = plan
+		}
+		return s.executeAlone(ctx, t.workers(), p, q)
 	})
 }
 
@@ -190,6 +199,7 @@ func (s *session) execute(ctx context.Context, w executor.Workers, p *plan.Plan,
 		KeepGoing:   q.run.KeepGoing,
 		Observe:     s.view.Event,
 		Record:      record,
+		Fence:       q.lock,
 		Now:         s.env.Now,
 		Abort:       s.env.Abort,
 	})
@@ -205,13 +215,18 @@ func (s *session) execute(ctx context.Context, w executor.Workers, p *plan.Plan,
 	return nil
 }
 
-// confirm asks when --interactive says so. An interrupt is an answer, too: the
-// goroutine that still reads then ends with the process.
+// confirm asks when --interactive says so.
 func (s *session) confirm(ctx context.Context, mode plan.Mode) (bool, error) {
 	if !s.globals.Interactive {
 		return true, nil
 	}
-	s.view.Ask(fmt.Sprintf("Do you really want to %s?", mode))
+	return s.question(ctx, fmt.Sprintf("Do you really want to %s?", mode))
+}
+
+// question waits for an answer. An interrupt is one, too: the goroutine that still
+// reads then ends with the process.
+func (s *session) question(ctx context.Context, text string) (bool, error) {
+	s.view.Ask(text)
 	type line struct {
 		text string
 		err  error

@@ -45,6 +45,7 @@ type grammar struct {
 	Show        showCmd        `cmd:"" help:"Show a saved plan."`
 	Explain     explainCmd     `cmd:"" help:"Tell where the values of a release come from: file, line and layer, and what they override."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
+	Unlock      unlockCmd      `cmd:"" help:"Show which run holds the lock of these state files, and break it."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`
 	Lint        lintCmd        `cmd:"" help:"Check charts and values of the selected releases."`
 	List        listCmd        `cmd:"" help:"List the declared releases; needs no cluster."`
@@ -96,7 +97,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		return exitUsage
 	}
 	tellIdle(v, typed, g.formats())
-	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets}
+	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets, fence: &fence{}}
 	s.clusters = s.clustersOnce()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(s)

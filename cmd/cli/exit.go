@@ -12,6 +12,7 @@ import (
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
+	"github.com/flotilla-sh/flotilla/state/lease"
 )
 
 // The exit codes; README and help list them.
@@ -72,7 +73,7 @@ func exitCode(ctx context.Context, err error) int {
 		return code.code
 	case errors.Is(err, state.ErrStale):
 		return exitStale
-	case errors.Is(err, plan.ErrBusy):
+	case errors.Is(err, plan.ErrBusy), errors.Is(err, lease.ErrHeld):
 		return exitBusy
 	case errors.Is(err, spec.ErrNothingMatched), errors.Is(err, errUsage), errors.Is(err, errNoRelease), errors.Is(err, errNoValue):
 		return exitUsage

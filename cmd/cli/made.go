@@ -25,7 +25,7 @@ func ofTheRun() []string {
 	return []string{
 		"output", "context", "skip-diff-on-install", "suppress", "suppress-secrets", "suppress-diff", "show-secrets",
 		"side-by-side", "fold-labels", "identity",
-		"concurrency", "rollback", "keep-going", "detailed-exitcode", "out", "encrypt-to", "replan", "journal",
+		"concurrency", "rollback", "keep-going", "detailed-exitcode", "out", "encrypt-to", "replan", "lock", "lock-timeout", "journal",
 		"kubeconfig", "no-exec", "cache-dir", "interactive", "color", "no-color", "log-level", "quiet", "debug",
 	}
 }
@@ -186,6 +186,9 @@ func (c *planCmd) origin(ctx context.Context, t *tools, f *fleet, p planned) (pl
 		Policy: plan.SavedPolicy{ForcePending: c.ForcePending, NoHooks: p.noHooks, Against: c.Against},
 	}
 	var err error
+	if from.Owner, err = f.spec.Owner(); err != nil {
+		return from, err
+	}
 	if from.Made, err = s.made(f); err != nil {
 		return from, err
 	}

@@ -271,5 +271,7 @@ func (s *session) executeSaved(ctx context.Context, c *applyCmd, p *renewed) err
 	}
 	e := s.engine(charts)
 	w := executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(p.Saved)}
-	return s.execute(ctx, w, p.plan, c.request(p.plan.Mode))
+	q := c.request(p.plan.Mode)
+	q.owner = p.Owner
+	return s.executeAlone(ctx, w, p.plan, q)
 }

@@ -55,7 +55,9 @@ func (s *session) clustersOnce() func() *cluster.Clusters {
 			Kubeconfig: s.globals.Kubeconfig,
 			UserAgent:  "flotilla/" + s.env.Version.Flotilla,
 			Driver:     driver,
-			Warn:       func(context, text string) { s.log().Warn(text, "context", context) },
+
+			WrapTransport: s.fence.wrap,
+			Warn:          func(context, text string) { s.log().Warn(text, "context", context) },
 		})
 	})
 }

@@ -31,6 +31,7 @@ type session struct {
 	planFile string // digest of the file of the saved plan that was read; empty: none was
 
 	secrets  *secrets
+	fence    *fence
 	clusters func() *cluster.Clusters // the same ones at every call
 }
 

@@ -248,8 +248,9 @@ func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
 		NotUndone   []string     `json:"notUndone,omitempty"`
 		HookErrs    []*jsonError `json:"hookErrors,omitempty"`
 		RecordErrs  []*jsonError `json:"recordErrors,omitempty"`
+		LockLost    *jsonError   `json:"lockLost,omitempty"`
 	}{v.header("report"), mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost,
-		errorsOf(r.HookErrs), errorsOf(r.RecordErrs)})
+		errorsOf(r.HookErrs), errorsOf(r.RecordErrs), errorOf(r.Fenced)})
 }
 
 func (v *jsonView) Hook(event spec.HookEvent, name, line string) {

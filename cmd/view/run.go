@@ -122,6 +122,9 @@ func (h *human) undone(x executor.Result) string {
 }
 
 func (h *human) leftovers(b *strings.Builder, r executor.Report) {
+	if r.Fenced != nil && r.Failed() {
+		fmt.Fprintf(b, "  %s%s; nothing was written since\n", h.err.paint(red, "Error: "), oneLine(r.Fenced))
+	}
 	if len(r.Lost) > 0 {
 		b.WriteString("  Not put back:\n")
 		for _, l := range r.Lost {

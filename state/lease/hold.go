@@ -13,8 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// Lock is held from Acquire until Release, or until it is lost. Safe for
-// concurrent use. It renews itself.
+// Lock is held from Acquire until Release, or until it is lost. It renews itself.
+// The zero value is no lock: it excludes nobody and is never lost. Safe for
+// concurrent use.
 type Lock struct {
 	waited bool
 	leases []*held

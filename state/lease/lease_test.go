@@ -373,4 +373,3 @@ func TestRightsThatAreMissing(t *testing.T) {
 		})
 	}
 }
-

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+	"github.com/flotilla-sh/flotilla/state/cluster"
+	"github.com/flotilla-sh/flotilla/state/journal"
+	"github.com/flotilla-sh/flotilla/state/lease"
+)
+
+// lockFlags say how runs of one owner keep out of each other's way.
+type lockFlags struct {
+	Lock        string        `enum:"auto,required,off" default:"auto" env:"FLOTILLA_LOCK" help:"Keep other runs of these state files from writing at the same time: auto (where this user may not lock, warn and go on), required (or else write nothing), off."`
+	LockTimeout time.Duration `placeholder:"DURATION" env:"FLOTILLA_LOCK_TIMEOUT" help:"Wait that long for a run that holds the lock, such as 10m; default: not at all."`
+}
+
+const (
+	lockRequired = "required"
+	lockOff      = "off"
+)
+
+// executeAlone executes a plan while no other run of the same owner writes. When
+// it had to wait for one the plan may not fit any more: what is not reviewed is
+// planned anew then.
+func (s *session) executeAlone(ctx context.Context, w executor.Workers, p *plan.Plan, q changeRequest) error {
+	lock, err := s.lock(ctx, p, q)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer s.release(ctx, lock)
+	if lock.Waited() {
+		if p, err = s.still(ctx, p, q); err != nil || !p.Changed() {
+			return err
+		}
+	}
+	q.lock = lock
+	return s.execute(ctx, w, p, q)
+}
+
+// still looks whether the cluster is as the plan found it.
+func (s *session) still(ctx context.Context, p *plan.Plan, q changeRequest) (*plan.Plan, error) {
+	have, err := s.clusters().Read(ctx, writing(p))
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	err = p.Still(have)
+	switch {
+	case err == nil:
+		return p, nil
+	case !errors.Is(err, state.ErrStale):
+		return nil, err
+	case q.again == nil:
+		return nil, errors.Join(errors.New("the plan is stale: another run changed releases while this one waited for the lock: nothing was written; plan anew"), err)
+	}
+	if err := s.tell("Another run changed releases meanwhile: planning anew."); err != nil {
+		return nil, err
+	}
+	return q.again()
+}
+
+// lock takes the lock of a plan's owner in every cluster that it writes to.
+func (s *session) lock(ctx context.Context, p *plan.Plan, q changeRequest) (*lease.Lock, error) {
+	required := q.run.Lock == lockRequired
+	switch {
+	case q.run.Lock == lockOff:
+		return &lease.Lock{}, nil
+	case q.owner.ID == "" && required:
+		return nil, errors.New("the plan was saved by a version of flotilla that did not lock: --lock=required cannot be had; plan anew")
+	case q.owner.ID == "":
+		return &lease.Lock{}, nil
+	}
+	var clusters []*cluster.Cluster
+	for _, name := range contextsOf(p) {
+		c, err := s.clusters().Get(name)
+		if err != nil {
+			return nil, err
+		}
+		clusters = append(clusters, c)
+	}
+	opts := lease.Options{Timeout: q.run.LockTimeout, Waiting: s.waiting}
+	if !required {
+		opts.Denied = func(err error) {
+			s.view.Warn("other runs are not kept from writing at the same time: " + err.Error() +
+				" (--lock=off: this is fine; --lock=required: do not go on without the lock)")
+		}
+	}
+	lock, err := lease.Acquire(ctx, clusters, q.owner, s.holder(), opts)
+	if err != nil {
+		return nil, fmt.Errorf("nothing was written: %w", err)
+	}
+	s.fence.lock.Store(lock)
+	return lock, nil
+}
+
+func (s *session) waiting(h lease.Held) {
+	// That nobody reads it is no reason to stop.
+	_ = s.tell(fmt.Sprintf("Waiting for the lock in context %s: %s has it.", h.Context, h.Holder))
+}
+
+func (s *session) release(ctx context.Context, lock *lease.Lock) {
+	if err := lock.Release(ctx); err != nil {
+		s.view.Warn(err.Error())
+	}
+}
+
+// holder is how this run names itself to others.
+func (s *session) holder() lease.Holder {
+	by := who()
+	h := lease.Holder{
+		Run: journal.NewID(s.env.Now()), User: by.User, Host: by.Host, PID: os.Getpid(),
+		Command: strings.Fields(s.command)[0],
+	}
+	if s.globals.Environment != "default" && s.given["environment"] {
+		h.Command += " -e " + s.globals.Environment
+	}
+	if job := journal.JobOf(s.env.Lookup); job != nil {
+		h.Job = job.URL
+	}
+	return h
+}
+
+// fence keeps every request of a run that has lost its lock from changing
+// anything, wherever in an operation it stands. Without a lock all may pass.
+type fence struct{ lock atomic.Pointer[lease.Lock] }
+
+func (f *fence) wrap(next http.RoundTripper) http.RoundTripper { return fenced{f, next} }
+
+// fenced is the way to one cluster.
+type fenced struct {
+	fence *fence
+	next  http.RoundTripper
+}
+
+// RoundTrip passes a request on that may pass.
+func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
+	if lock := f.fence.lock.Load(); lock != nil && writes(r) {
+		if err := lock.Check(); err != nil {
+			if r.Body != nil {
+				_ = r.Body.Close() // as a RoundTripper has to
+			}
+			return nil, err
+		}
+	}
+	return f.next.RoundTrip(r)
+}
+
+// writes reports whether a request may change something beside the lock itself
+// and the record of the run, which is nobody else's.
+func writes(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	default:
+		return !strings.HasPrefix(r.URL.Path, "/apis/coordination.k8s.io/") && !strings.Contains(r.URL.Path, "/secrets/"+journal.NamePrefix)
+	}
+}
+
+// WrappedRoundTripper gives what is below, as client-go asks for it.
+func (f fenced) WrappedRoundTripper() http.RoundTripper { return f.next }
+
+// everywhere tells whom the state files' releases belong to, and which contexts
+// they are in.
+func (s *session) everywhere(ctx context.Context) (spec.Owner, []string, error) {
+	loaded, _, err := s.read(ctx, request{})
+	if err != nil {
+		return spec.Owner{}, nil, interrupted(ctx, err)
+	}
+	owner, err := loaded.Owner()
+	if err != nil {
+		return owner, nil, err
+	}
+	bound, err := loaded.Bind(s.clusters().Resolve)
+	if err != nil {
+		return owner, nil, err
+	}
+	var contexts []string
+	for _, r := range bound.Releases {
+		contexts = append(contexts, r.ID.Context)
+	}
+	return owner, sortedOnce(contexts), nil
+}
