@@ -87,23 +87,11 @@ type pastRun struct {
 // history reads the records of all clusters that the state file's releases are
 // in. What cannot be read is an error beside what can.
 func (s *session) history(ctx context.Context, flags historyFlags) ([]pastRun, error) {
-	loaded, _, err := s.read(ctx, request{})
-	if err != nil {
-		return nil, interrupted(ctx, err)
-	}
-	owner, err := loaded.Owner()
+	owner, contexts, err := s.everywhere(ctx)
 	if err != nil {
 		return nil, err
 	}
-	bound, err := loaded.Bind(s.clusters().Resolve)
-	if err != nil {
-		return nil, err
-	}
-	contexts := map[string]bool{}
-	for _, r := range bound.Releases {
-		contexts[r.ID.Context] = true
-	}
-	targets, err := s.journals(slices.Sorted(maps.Keys(contexts)), owner)
+	targets, err := s.journals(contexts, owner)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
@@ -57,17 +58,19 @@ func (s *session) record(ctx context.Context, p *plan.Plan, q changeRequest) (*r
 		return nil, err
 	}
 	required := q.run.Journal == journalRequired
+	var begun atomic.Bool
 	r.log, err = journal.Start(ctx, run, targets, journal.Options{
 		Required: required, Now: s.env.Now,
 		Lost: func(context string, err error) {
 			if !required {
-				s.view.Warn(lostRecord(err))
+				s.view.Warn(lostRecord(err, begun.Load()))
 			}
 		},
 	})
 	if err != nil {
 		return nil, interrupted(ctx, fmt.Errorf("recording the run, as --journal=required wants it; nothing was written: %w", err))
 	}
+	begun.Store(true)
 	if !s.globals.NoExec && q.dir != "" {
 		r.tasks.Go(func() {
 			if commit := commitOf(ctx, q.dir); commit != nil {
@@ -78,12 +81,16 @@ func (s *session) record(ctx context.Context, p *plan.Plan, q changeRequest) (*r
 	return r, nil
 }
 
-func lostRecord(err error) string {
-	if errors.Is(err, journal.ErrTaken) {
-		return "the record of this run ends here: no further release is started: " + err.Error()
+func lostRecord(err error, begun bool) string {
+	const advice = " (--journal=off: this is fine; --journal=required: do not go on without a record)"
+	switch {
+	case errors.Is(err, journal.ErrTaken):
+		return "no further release is started: " + err.Error()
+	case begun:
+		return "this run is not recorded any further, so flotilla history will tell of it as cut off: " + err.Error() + advice
+	default:
+		return "this run is not recorded, so flotilla history will not tell of it: " + err.Error() + advice
 	}
-	return "this run is not recorded from here on, so flotilla history does not tell how it ends: " + err.Error() +
-		" (--journal=off: this is fine; --journal=required: do not go on without a record)"
 }
 
 // journals are the records of clusters.

@@ -130,7 +130,9 @@ func (l *Log) Commit(ctx context.Context, id spec.ReleaseID, change func(*Step))
 		return nil
 	}
 	signal(lane.now)
-	if err := lane.wait(ctx, version); err != nil {
+	if err := lane.wait(ctx, version); ctx.Err() != nil {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("recording that %s begins: %w", id, err)
 	}
 	return nil
