@@ -3,6 +3,7 @@ package journal
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/flotilla-sh/flotilla/spec"
@@ -166,9 +167,10 @@ func (r *Run) Count(s State) int {
 	return n
 }
 
-// NewID names a run that starts now. Names sort by time.
+// NewID names a run that starts now. Names sort by time, to the millisecond.
 func NewID(now time.Time) string {
-	random := make([]byte, 3)
+	random := make([]byte, 2)
 	_, _ = rand.Read(random) // never fails
-	return now.UTC().Format("20060102-150405-") + hex.EncodeToString(random)
+	at := strings.ReplaceAll(now.UTC().Format("20060102-150405.000"), ".", "")
+	return at + "-" + hex.EncodeToString(random)
 }
