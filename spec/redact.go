@@ -27,8 +27,8 @@ type Redactor struct {
 }
 
 // Redact replaces every known secret in a text by Masked, and what is usual to
-// make of one: base64, the text inside JSON, the text inside a URL, and the
-// lines of one with several.
+// make of one: base64, the text inside JSON, YAML or Go's quotes, once or twice,
+// the text inside a URL, and the lines of one with several.
 func (r *Redactor) Redact(text string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,8 +119,9 @@ func (r *Redactor) text(s string) {
 	for _, whole := range []string{s, trimmed} {
 		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(whole)))
 	}
-	if quoted, err := json.Marshal(trimmed); err == nil {
-		forms = append(forms, strings.Trim(string(quoted), `"`))
+	for _, quoted := range quotedForms(trimmed) {
+		forms = append(forms, quoted)
+		forms = append(forms, quotedForms(quoted)...) // an object in JSON that a message quotes
 	}
 	if strings.Contains(trimmed, "\n") {
 		for line := range strings.Lines(trimmed) {
@@ -140,4 +141,22 @@ func (r *Redactor) text(s string) {
 			r.secrets[f], r.replacer = true, nil
 		}
 	}
+}
+
+// quotedForms are a text as it stands between quotes: in JSON as Go and as others
+// write it, in Go's %q, in YAML.
+func quotedForms(text string) []string {
+	goQuoted, ascii := strconv.Quote(text), strconv.QuoteToASCII(text)
+	forms := []string{goQuoted[1 : len(goQuoted)-1], ascii[1 : len(ascii)-1], strings.ReplaceAll(text, "'", "''")}
+	if quoted, err := json.Marshal(text); err == nil {
+		forms = append(forms, string(quoted[1:len(quoted)-1]))
+	}
+	var plain strings.Builder
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(text) == nil {
+		quoted := strings.TrimSuffix(plain.String(), "\n")
+		forms = append(forms, quoted[1:len(quoted)-1])
+	}
+	return forms
 }

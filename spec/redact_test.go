@@ -1,6 +1,43 @@
 package spec
 
-import "testing"
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestARedactorFindsASecretInQuotes(t *testing.T) {
+	const canary = "ca\"na<ry>&'s\\end é\x07\""
+	var r Redactor
+	r.add(canary)
+	object, err := json.Marshal(map[string]any{"k": canary})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain strings.Builder
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode([]any{canary, "tail"}); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, text, want string }{
+		{"as it is", canary, "(masked)"},
+		{"in Go's quotes", fmt.Sprintf("Invalid value: %q: no", canary), `Invalid value: "(masked)": no`},
+		{"in Go's quotes for ASCII", fmt.Sprintf("%+q", canary), `"(masked)"`},
+		{"in JSON", string(object), `{"k":"(masked)"}`},
+		{"in JSON that leaves HTML alone", plain.String(), `["(masked)","tail"]` + "\n"},
+		{"in JSON in Go's quotes", fmt.Sprintf("%q", object), `"{\"k\":\"(masked)\"}"`},
+		{"in the single quotes of YAML", "k: '" + strings.ReplaceAll(canary, "'", "''") + "'", "k: '(masked)'"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := r.Redact(tt.text); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
 
 func TestARedactorLearnsWhatAnotherOneKnows(t *testing.T) {
 	var met, later Redactor
