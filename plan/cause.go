@@ -2,11 +2,9 @@ package plan
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -195,79 +193,6 @@ func oneLine(text string) string {
 		return string(runes[:longestValue-3]) + "..."
 	}
 	return text
-}
-
-// valueMask hides values that are secret. Of the wanted revision a run knows the
-// secrets that it met; of the stored one it does not. So a value is also taken
-// for a secret because of its name, and because it went into a Secret.
-type valueMask struct {
-	redact  func(string) string
-	secrets []string // what is in the Secrets of both revisions
-}
-
-func (m *valueMask) mask(c *Cause) {
-	if c.Kind != CauseValue || !secretName(c.Subject) && !m.secret(c.Before) && !m.secret(c.After) {
-		return
-	}
-	c.Before, c.After = maskedText(c.Before), maskedText(c.After)
-}
-
-func maskedText(text string) string {
-	if text == "" {
-		return ""
-	}
-	return spec.Masked
-}
-
-// longEnough is the length from which on a text inside of a Secret is no chance.
-const longEnough = 8
-
-func (m *valueMask) secret(text string) bool {
-	if text == "" {
-		return false
-	}
-	if m.redact != nil && m.redact(text) != text {
-		return true
-	}
-	return slices.ContainsFunc(m.secrets, func(s string) bool {
-		s = strings.TrimSpace(s)
-		return s != "" && (s == text || len(s) >= longEnough && strings.Contains(text, s) || len(text) >= longEnough && strings.Contains(s, text))
-	})
-}
-
-// secretName says whether a path is called as secrets are. What only names a
-// Secret is none.
-func secretName(path string) bool {
-	secret := regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|api[-_]?key|private[-_]?key|access[-_]?key`)
-	names := regexp.MustCompile(`(?i)(name|namespace|ref|enabled|create|ttl|seconds)$|(^|\.)existing[^.]*$`)
-	return secret.MatchString(path) && !names.MatchString(path)
-}
-
-// secretData gives what the Secrets of a revision hold.
-func secretData(r *state.Revision) []string {
-	var out []string
-	for _, doc := range diff.Documents(r.Stream) {
-		if !strings.Contains(doc, "Secret") {
-			continue
-		}
-		var o struct {
-			Kind       string
-			Data       map[string]string
-			StringData map[string]string
-		}
-		if yaml.Unmarshal([]byte(doc), &o) != nil || o.Kind != "Secret" {
-			continue
-		}
-		for _, key := range slices.Sorted(maps.Keys(o.Data)) {
-			if raw, err := base64.StdEncoding.DecodeString(o.Data[key]); err == nil {
-				out = append(out, string(raw))
-			}
-		}
-		for _, key := range slices.Sorted(maps.Keys(o.StringData)) {
-			out = append(out, o.StringData[key])
-		}
-	}
-	return out
 }
 
 // imageCauses finds the containers whose image is another one. Changes are

@@ -179,6 +179,80 @@ func TestCausesShowNoSecret(t *testing.T) {
 	}
 }
 
+func TestCausesShowNoSecretWhereverItWent(t *testing.T) {
+	encoded := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	secret := "kind: Secret\napiVersion: v1\nmetadata: {name: s}\n"
+	tests := []struct {
+		name     string
+		values   func(canary string) object
+		manifest func(canary string) string
+		hook     bool
+		want     string // the cause; empty: masked as a whole
+	}{
+		{"into a Secret that is a hook", func(c string) object { return object{"x": c} }, func(c string) string { return secret + "stringData: {x: " + c + "}\n" }, true, ""},
+		{
+			"into a Secret in a List", func(c string) object { return object{"x": c} },
+			func(c string) string {
+				return "kind: List\napiVersion: v1\nitems: [{kind: Secret, apiVersion: v1, metadata: {name: s}, stringData: {x: " + c + "}}]\n"
+			}, false, "",
+		},
+		{
+			"into a SecretList whose items name no kind", func(c string) object { return object{"x": c} },
+			func(c string) string {
+				return "kind: SecretList\napiVersion: v1\nitems: [{metadata: {name: s}, stringData: {x: " + c + "}}]\n"
+			}, false, "",
+		},
+		{"already in base64", func(c string) object { return object{"x": encoded(c)} }, func(c string) string { return secret + "data: {x: " + encoded(c) + "}\n" }, false, ""},
+		{"in base64, of which the Secret has the text", func(c string) object { return object{"x": encoded(c)} }, func(c string) string { return secret + "stringData: {x: " + c + "}\n" }, false, ""},
+		{"into a Secret with a number in its data", func(c string) object { return object{"x": c} }, func(c string) string { return secret + "stringData: {n: 5432, x: " + c + "}\n" }, false, ""},
+		{"into a Secret in the wrong field", func(c string) object { return object{"x": c} }, func(c string) string { return secret + "dat: {x: " + c + "}\n" }, false, ""},
+		{"below pwd", func(c string) object { return object{"auth": object{"pwd": c}} }, nil, false, ""},
+		{"below tls.key", func(c string) object { return object{"tls": object{"key": c}} }, nil, false, ""},
+		{"in a URL", func(c string) object { return object{"x": "postgres://u:" + c + "@h"} }, nil, false, ""},
+		{"in a text that assigns it", func(c string) object { return object{"x": "host=h\npassword=" + c} }, nil, false, ""},
+		{
+			"in a list whose length changes", func(c string) object {
+				l := []any{object{"name": "a", "password": c}}
+				if strings.HasSuffix(c, "2") {
+					l = append(l, object{"name": "b", "password": c})
+				}
+				return object{"users": l}
+			}, nil, false,
+			`value change users "[{\"name\":\"a\",\"password\":\"(masked)\"}]" "[{\"name\":\"a\",\"password\":\"(masked)\"},{\"name\":\"b\",\"password..."` + "\n",
+		},
+		{"in JSON in a text", func(c string) object { return object{"x": `{"user":"a","password":"` + c + `"}`} }, nil, false, ""},
+		{
+			"in a list, into a Secret", func(c string) object { return object{"x": []any{strings.Repeat("v", len(c)%2+1), c}[len(c)%2:]} },
+			func(c string) string { return secret + "stringData: {x: " + c + "}\n" }, false, "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before, after := revision("web", "x"), revision("web", "y")
+			for i, r := range []*state.Revision{before, after} {
+				canary := fmt.Sprintf("canary-%d", i+1)
+				r.Values = tt.values(canary)
+				switch {
+				case tt.manifest == nil:
+				case tt.hook:
+					r.Hooks = []state.Hook{{Path: "h.yaml", Manifest: tt.manifest(canary)}}
+				default:
+					r.Stream = append(r.Stream, "---\n"+tt.manifest(canary)...)
+				}
+			}
+			got := causesText(upgrade(t, before, after, diff.Options{}))
+			for _, leak := range []string{"canary", encoded("canary-1"), encoded("canary-2")} {
+				if strings.Contains(got, leak) {
+					t.Errorf("a secret is shown: %s", got)
+				}
+			}
+			if tt.want != "" && got != tt.want || tt.want == "" && !strings.HasSuffix(got, " \"(masked)\" \"(masked)\"\n") {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
 func TestCausesNameTheContainersWhoseImageChanges(t *testing.T) {
 	pods := func(main, side string) *state.Revision {
 		r := revision("web", "x")
