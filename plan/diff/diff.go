@@ -156,6 +156,9 @@ func differing(before, after []string, opts Options) (old, wanted map[state.Obje
 	if old, wanted, err = indexBoth(onlyBefore, onlyAfter, opts); err != nil {
 		return nil, nil, err
 	}
+	if anyUnnamed(old) || anyUnnamed(wanted) {
+		return indexBoth(before, after, opts) // their numbers depend on all of them
+	}
 	ids := slices.AppendSeq(slices.Collect(maps.Keys(old)), maps.Keys(wanted))
 	wholeBefore, wholeAfter := mentioning(before, ids), mentioning(after, ids)
 	if len(wholeBefore) == len(onlyBefore) && len(wholeAfter) == len(onlyAfter) {
@@ -177,13 +180,25 @@ func differing(before, after []string, opts Options) (old, wanted map[state.Obje
 }
 
 func indexBoth(before, after []string, opts Options) (old, wanted map[state.ObjectID]object, err error) {
-	if old, err = index(before, opts); err != nil {
+	stored, err := index(before, opts)
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading the stored manifest: %w", err)
 	}
-	if wanted, err = index(after, opts); err != nil {
+	rendered, err := index(after, opts)
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading the rendered manifest: %w", err)
 	}
+	old, wanted = numbered(stored, rendered)
 	return old, wanted, nil
+}
+
+func anyUnnamed(objects map[state.ObjectID]object) bool {
+	for _, o := range objects {
+		if !Named(o) {
+			return true
+		}
+	}
+	return false
 }
 
 // mentioning keeps the documents that may hold one of the objects.

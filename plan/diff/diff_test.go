@@ -27,6 +27,9 @@ func show(changes []Change) string {
 	return b.String()
 }
 
+// gen is a Job for which the server makes the name.
+func gen(v string) string { return "---\nkind: Job\nmetadata: {generateName: x-}\nv: " + v + "\n" }
+
 func TestRevisions(t *testing.T) {
 	one, two := "---\n# Source: a\n"+fmt.Sprintf(web, 1), "---\n# Source: a\n"+fmt.Sprintf(web, 2)
 	cm := "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: cm\n"
@@ -62,6 +65,21 @@ func TestRevisions(t *testing.T) {
 			Stream: []byte("---\napiVersion: example.org/v1\nkind: Boat\nmetadata: {name: x}\n"),
 			CRDs:   []state.CRDFile{{Data: []byte("kind: CustomResourceDefinition\nspec: {group: example.org, scope: Cluster, names: {kind: Boat}}\n")}}}, Options{Namespace: "n"},
 			"add Boat/x hook=false\n+apiVersion: example.org/v1\n+kind: Boat\n+metadata:\n+  name: x\n"},
+		{"a namespace of what has none is no difference", rev("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x, namespace: a}\n"),
+			rev("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x}\n"), Options{Namespace: "n"}, ""},
+		{"and is not shown", nil, rev("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x, namespace: a}\n"), Options{Namespace: "n"},
+			"add ClusterRole/x hook=false\n+apiVersion: rbac.authorization.k8s.io/v1\n+kind: ClusterRole\n+metadata:\n+  name: x\n"},
+		{"whole numbers of 64 bits that are near each other differ", rev("kind: K\nmetadata: {name: x}\nv: 9007199254740993\n"), rev("kind: K\nmetadata: {name: x}\nv: 9007199254740992\n"), Options{},
+			"change K/x hook=false\n@metadata\n   name: x\n-v: 9007199254740993\n+v: 9007199254740992\n"},
+		{"a whole number written as a fraction is the same", rev("kind: K\nmetadata: {name: x}\nn: 3\n"), rev("kind: K\nmetadata: {name: x}\nn: 3.0\n"), Options{}, ""},
+		{"each object without a name is one", nil, rev(gen("a") + gen("b")), Options{},
+			"add Job/x-* hook=false\n+kind: Job\n+metadata:\n+  generateName: x-\n+v: a\nadd Job/x-* (2) hook=false\n+kind: Job\n+metadata:\n+  generateName: x-\n+v: b\n"},
+		{"equal ones without a name belong together", rev(gen("a") + gen("b") + gen("c")), rev(gen("c") + gen("x")), Options{},
+			"change Job/x-* (2) hook=false\n@metadata\n   generateName: x-\n-v: a\n+v: x\nremove Job/x-* (3) hook=false\n-kind: Job\n-metadata:\n-  generateName: x-\n-v: b\n"},
+		{"one of two equal ones that goes", rev(gen("a") + gen("a")), rev(gen("a")), Options{},
+			"remove Job/x-* (2) hook=false\n-kind: Job\n-metadata:\n-  generateName: x-\n-v: a\n"},
+		{"a document that is no object says so, and null is none", nil, rev("---\n{}\n---\nnull\n"), Options{Namespace: "n"},
+			"add n/(no kind)/(no name) hook=false\n+{}\n"},
 		{"hooks count", rev(one), rev(one, hook), Options{},
 			"add Job/job hook=true\n+apiVersion: batch/v1\n+kind: Job\n+metadata:\n+  name: job\n"},
 		{"hooks can be left out", rev(one), rev(one, hook), Options{NoHooks: true}, ""},

@@ -41,7 +41,7 @@ type Field struct {
 // that YAML tells, has no fields.
 func (i Item) Fields(context int) []Field {
 	var before, after any
-	if yaml.Unmarshal([]byte(i.before), &before) != nil || yaml.Unmarshal([]byte(i.after), &after) != nil {
+	if decode(i.before, &before) != nil || decode(i.after, &after) != nil {
 		return nil
 	}
 	f := fields{context: context}
@@ -161,7 +161,7 @@ func (f *fields) maps(path []string, before, after object) {
 func (f *fields) lists(path []string, before, after []any) {
 	namesBefore, namesAfter := elementNames(before, after)
 	if namesBefore == nil {
-		f.indexed(path, before, after)
+		f.byIndex(path, before, after)
 		return
 	}
 	in := func(names []string, elements []any) map[string]any {
@@ -202,7 +202,7 @@ func (f *fields) lists(path []string, before, after []any) {
 	}
 }
 
-func (f *fields) indexed(path []string, before, after []any) {
+func (f *fields) byIndex(path []string, before, after []any) {
 	n := min(len(before), len(after))
 	for at := range n {
 		f.walk(slices.Concat(path, []string{strconv.Itoa(at)}), before[at], after[at])

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/flotilla-sh/flotilla/state"
 )
 
@@ -93,7 +91,7 @@ func (i *Item) withoutLabels() (labels []Label, pods bool) {
 	if before == nil || after == nil {
 		return nil, false
 	}
-	f := folder{found: map[Label]bool{}}
+	f := folder{found: map[Label]bool{}, job: text(after, "kind") == "Job" && !i.Hook}
 	f.walk(nil, before, after)
 	if len(f.found) == 0 {
 		return nil, false
@@ -119,7 +117,7 @@ func (i *Item) withoutLabels() (labels []Label, pods bool) {
 // parsed reads a text of ours; nil for one that would not be written the same.
 func parsed(text string) object {
 	var o object
-	if err := yaml.Unmarshal([]byte(text), &o); err != nil {
+	if err := decode(text, &o); err != nil {
 		return nil
 	}
 	if again, err := canonical(o); err != nil || again != text {
@@ -128,10 +126,13 @@ func parsed(text string) object {
 	return o
 }
 
-// folder walks both sides of an object at once.
+// folder walks both sides of an object at once. What a server refuses to change
+// is no noise: labels in the claims of a StatefulSet, and in the template of a
+// Job, unless that is a hook, which is made anew.
 type folder struct {
 	found map[Label]bool
 	pods  bool
+	job   bool
 }
 
 func (f *folder) walk(path []string, before, after any) {
@@ -146,6 +147,9 @@ func (f *folder) walk(path []string, before, after any) {
 			return
 		}
 		for key := range b {
+			if key == "volumeClaimTemplates" || f.job && key == "template" {
+				continue
+			}
 			f.walk(append(path, key), b[key], a[key])
 		}
 	case []any:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-sh/flotilla/state"
@@ -53,29 +54,98 @@ func hasContent(text string) bool {
 	return false
 }
 
-// index parses documents, opens Lists, and keys the objects by id. Of two
-// objects with one id the later wins, as it does when applied.
-func index(docs []string, opts Options) (map[state.ObjectID]object, error) {
-	found := make(map[state.ObjectID]object, len(docs))
+// indexed are the objects of one side: those with a name by id, of two with one
+// id the later, as when they are applied; and those without in their order.
+type indexed struct {
+	named   map[state.ObjectID]object
+	unnamed map[state.ObjectID][]object
+}
+
+// index parses documents, opens Lists, and sorts the objects by id.
+func index(docs []string, opts Options) (indexed, error) {
+	found := indexed{named: make(map[state.ObjectID]object, len(docs)), unnamed: map[state.ObjectID][]object{}}
 	for _, doc := range docs {
 		var o object
-		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
-			return nil, fmt.Errorf("parsing YAML: %w", err)
+		if err := decode(doc, &o); err != nil {
+			return indexed{}, fmt.Errorf("parsing YAML: %w", err)
 		}
 		for _, item := range items(o) {
 			id := Identify(item, opts.Namespace)
 			if opts.ClusterScoped[schema.GroupKind{Group: id.Group, Kind: id.Kind}] {
 				id.Namespace = ""
+				if meta, ok := item["metadata"].(object); ok {
+					delete(meta, "namespace") // servers drop it, too
+				}
 			}
-			found[id] = item
+			if Named(item) {
+				found.named[id] = item
+				continue
+			}
+			found.unnamed[id] = append(found.unnamed[id], item)
 		}
 	}
 	return found, nil
 }
 
-// items opens Lists. An item of a typed list that names no kind has the list's,
-// as Kubernetes reads it.
+// decode reads YAML with whole numbers as int64, as servers do: a float64 tells
+// no two apart that are near each other and above 2^53.
+func decode(text string, into any) error {
+	data, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
+}
+
+// numbered puts the objects without a name to the others, those of one id with
+// a number from the second on. Equal ones of both sides get the same, and so do
+// in their order those that are left. It changes what it is given.
+func numbered(before, after indexed) (old, wanted map[state.ObjectID]object) {
+	for id, objects := range after.unnamed {
+		for n, o := range objects {
+			after.named[nth(id, n)] = o
+		}
+	}
+	for id, objects := range before.unnamed {
+		taken := map[int]bool{}
+		var left []object
+		for _, o := range objects {
+			n := 0
+			for n < len(after.unnamed[id]) && (taken[n] || !reflect.DeepEqual(o, after.unnamed[id][n])) {
+				n++
+			}
+			if n == len(after.unnamed[id]) {
+				left = append(left, o)
+				continue
+			}
+			taken[n] = true
+			before.named[nth(id, n)] = o
+		}
+		n := 0
+		for _, o := range left {
+			for taken[n] {
+				n++
+			}
+			taken[n] = true
+			before.named[nth(id, n)] = o
+		}
+	}
+	return before.named, after.named
+}
+
+func nth(id state.ObjectID, n int) state.ObjectID {
+	if n > 0 {
+		id.Name += fmt.Sprintf(" (%d)", n+1)
+	}
+	return id
+}
+
+// items opens Lists and leaves out null, which Kubernetes skips, too. An item of
+// a typed list that names no kind has the list's, as Kubernetes reads it.
 func items(o object) []object {
+	if o == nil {
+		return nil
+	}
 	list, ok := o["items"].([]any)
 	kind, isList := strings.CutSuffix(text(o, "kind"), "List")
 	if !ok || !isList {
@@ -95,8 +165,17 @@ func items(o object) []object {
 	return all
 }
 
+// Named says whether an object has a name. Of one that has none, because the
+// server makes it, nobody knows which it is in a cluster.
+func Named(o map[string]any) bool {
+	meta, _ := o["metadata"].(object)
+	return text(meta, "name") != ""
+}
+
 // Identify reads the id of an object; namespace fills in for one that names
-// none.
+// none. What stands for a name or a kind that is missing is none that a server
+// accepts: the beginning of the name that it makes with a star, or words in
+// parentheses.
 func Identify(o map[string]any, namespace string) state.ObjectID {
 	meta, _ := o["metadata"].(object)
 	group, _, found := strings.Cut(text(o, "apiVersion"), "/")
@@ -106,6 +185,15 @@ func Identify(o map[string]any, namespace string) state.ObjectID {
 	id := state.ObjectID{Group: group, Kind: text(o, "kind"), Name: text(meta, "name"), Namespace: text(meta, "namespace")}
 	if id.Namespace == "" {
 		id.Namespace = namespace
+	}
+	if id.Kind == "" {
+		id.Kind = "(no kind)"
+	}
+	if id.Name == "" {
+		id.Name = "(no name)"
+		if made := text(meta, "generateName"); made != "" {
+			id.Name = made + "*"
+		}
 	}
 	return id
 }

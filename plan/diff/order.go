@@ -15,9 +15,10 @@ import (
 // have in after, in lists of which the schema says that order is noise: sets,
 // and lists whose elements have keys. Then only what differs differs, and two
 // objects that only differ in such order are the same. It copies what it
-// changes. A schema is asked for only where an order does differ.
+// changes. A schema is asked for only where such an order does differ, and below
+// the spec of a pod none does: see OfPods.
 func inOrderOf(before, after object, opts Options) object {
-	if before == nil || after == nil || opts.Types == nil || !reordered(before, after) {
+	if before == nil || after == nil || opts.Types == nil || !reordered("", before, after) {
 		return before
 	}
 	group, version, grouped := strings.Cut(text(after, "apiVersion"), "/")
@@ -34,14 +35,13 @@ func inOrderOf(before, after object, opts Options) object {
 }
 
 // ordered says whether the order of a list has a meaning although the schema
-// says it has keys. A variable of a container may refer to those before it;
-// initContainers run one after the other, and a kubelet starts containers in
-// their order, so that a postStart hook of one holds up the next; webhooks are
-// called in their order; in a hosts file the first name that fits holds; and
-// the first port of a Service is the one in the variables that tell of it.
+// says it has keys. Webhooks are called in their order, and the first port of a
+// Service is the one in the variables that tell of it. Custom resources may hold
+// parts of a pod: a variable may refer to those before it, initContainers run
+// one after the other, and in a hosts file the first name that fits holds.
 func (a aligner) ordered(field string) bool {
 	switch field {
-	case "env", "containers", "initContainers", "webhooks", "hostAliases":
+	case "env", "initContainers", "webhooks", "hostAliases":
 		return true
 	case "ports":
 		return a.kind == "Service"
@@ -50,17 +50,34 @@ func (a aligner) ordered(field string) bool {
 	}
 }
 
+// OfPods says whether a map, which is in that field, is the spec of a pod or a
+// template of pods, of built-in and custom kinds alike. The order of every list
+// in there counts: servers keep it as it was applied, and controllers compare
+// templates as they are written, so that another order replaces the pods.
+func OfPods(field string, o map[string]any) bool {
+	if _, ok := o["containers"].([]any); ok {
+		return true
+	}
+	if field != "template" {
+		return false
+	}
+	spec, _ := o["spec"].(object)
+	_, ok := spec["containers"].([]any)
+	return ok
+}
+
 // reordered looks, without a schema, whether elements that two lists at the same
-// place may have in common stand in another order.
-func reordered(before, after any) bool {
+// place may have in common stand in another order; field is the one that holds
+// them.
+func reordered(field string, before, after any) bool {
 	switch b := before.(type) {
 	case object:
 		a, ok := after.(object)
-		if !ok {
+		if !ok || OfPods(field, b) || OfPods(field, a) {
 			return false
 		}
 		for key, value := range b {
-			if other, both := a[key]; both && reordered(value, other) {
+			if other, both := a[key]; both && reordered(key, value, other) {
 				return true
 			}
 		}
@@ -74,7 +91,7 @@ func reordered(before, after any) bool {
 			return true
 		}
 		for name, at := range old.at {
-			if other, both := wanted.at[name]; both && reordered(b[at], a[other]) {
+			if other, both := wanted.at[name]; both && reordered("", b[at], a[other]) {
 				return true
 			}
 		}
@@ -144,7 +161,7 @@ type aligner struct{ kind string }
 func (a aligner) align(typ openapi.Type, field string, before, after any) any {
 	switch b := before.(type) {
 	case object:
-		if wanted, ok := after.(object); ok {
+		if wanted, ok := after.(object); ok && !OfPods(field, b) && !OfPods(field, wanted) {
 			return a.fields(typ, b, wanted)
 		}
 	case []any:

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +27,12 @@ func TestOrderThatIsNoiseIsNoChange(t *testing.T) {
 	pod := func(spec string) string {
 		return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n" + spec
 	}
+	deployment := func(spec string) string {
+		return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {" + spec + "}}}\n"
+	}
+	account := func(secrets string) string {
+		return "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\nsecrets:\n" + secrets
+	}
 	service := func(ports string) string {
 		return "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [" + ports + "]}\n"
 	}
@@ -37,27 +44,42 @@ func TestOrderThatIsNoiseIsNoChange(t *testing.T) {
 		before, after string
 		want          string
 	}{
-		{"volumes have names", pod("  volumes: [{name: a}, {name: b}]\n"), pod("  volumes: [{name: b}, {name: a}]\n"), ""},
+		{"secrets of an account have names", account("- {name: a}\n- {name: b}\n"), account("- {name: b}\n- {name: a}\n"), ""},
 		{"finalizers are a set", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, finalizers: [a/x, b/x]}\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, finalizers: [b/x, a/x]}\n", ""},
-		{"ports of a container have two keys, of which one has a default", pod("  containers: [{name: c, ports: [{containerPort: 1, protocol: TCP}, {containerPort: 2}]}]\n"),
-			pod("  containers: [{name: c, ports: [{containerPort: 2, protocol: TCP}, {containerPort: 1, protocol: TCP}]}]\n"),
-			"change Pod/p\n@spec.containers.c.ports\n+      protocol: TCP\n@\n"},
-		{"what else differs is a small difference, and an element that comes as well", pod("  volumes: [{name: a}, {name: b}, {name: c, emptyDir: {}}]\n"), pod("  volumes: [{name: c, emptyDir: {medium: Memory}}, {name: x}, {name: b}, {name: a}]\n"),
-			"change Pod/p\n@spec.volumes\n-  - emptyDir: {}\n+  - emptyDir:\n+      medium: Memory\n@spec.volumes\n+  - name: x\n@\n"},
-		{"an element that goes stays where it was", pod("  volumes: [{name: a}, {name: gone}, {name: b}]\n"), pod("  volumes: [{name: b}, {name: a}]\n"),
-			"change Pod/p\n@spec.volumes\n-  - name: gone\n"},
+		{"what else differs is a small difference, and an element that comes as well", account("- {name: a}\n- {name: b}\n- {name: c}\n"), account("- {name: c, uid: u}\n- {name: x}\n- {name: b}\n- {name: a}\n"),
+			"change ServiceAccount/a\n@secrets.c\n+  uid: u\n+- name: x\n@\n"},
+		{"an element that goes stays where it was", account("- {name: a}\n- {name: gone}\n- {name: b}\n"), account("- {name: b}\n- {name: a}\n"),
+			"change ServiceAccount/a\n@secrets\n-- name: gone\n"},
+		{"volumes in another order replace the pods of a Deployment", deployment("containers: [{name: c}], volumes: [{name: a}, {name: b}]"), deployment("containers: [{name: c}], volumes: [{name: b}, {name: a}]"),
+			"change Deployment/d\n@spec.template.spec.volumes\n-      - name: a\n@spec.template.spec.volumes\n+      - name: a\n"},
+		{"and so do mounts", deployment("containers: [{name: c, volumeMounts: [{mountPath: /x}, {mountPath: /y}]}]"), deployment("containers: [{name: c, volumeMounts: [{mountPath: /y}, {mountPath: /x}]}]"),
+			"change Deployment/d\n@spec.template.spec.containers.c.volumeMounts\n-        - mountPath: /x\n@spec.template.spec.containers.c.volumeMounts\n+        - mountPath: /x\n"},
+		{"and ports of containers", deployment("containers: [{name: c, ports: [{containerPort: 1}, {containerPort: 2}]}]"), deployment("containers: [{name: c, ports: [{containerPort: 2}, {containerPort: 1}]}]"),
+			"change Deployment/d\n@spec.template.spec.containers.c.ports\n-        - containerPort: 1\n@spec.template.spec.containers.c.ports\n+        - containerPort: 1\n"},
+		{"and secrets for images", deployment("containers: [{name: c}], imagePullSecrets: [{name: a}, {name: b}]"), deployment("containers: [{name: c}], imagePullSecrets: [{name: b}, {name: a}]"),
+			"change Deployment/d\n@spec.template.spec.imagePullSecrets\n-      - name: a\n@spec.template.spec.imagePullSecrets\n+      - name: a\n"},
+		{"and constraints of the spread", deployment("containers: [{name: c}], topologySpreadConstraints: [{topologyKey: a, whenUnsatisfiable: x}, {topologyKey: b, whenUnsatisfiable: x}]"),
+			deployment("containers: [{name: c}], topologySpreadConstraints: [{topologyKey: b, whenUnsatisfiable: x}, {topologyKey: a, whenUnsatisfiable: x}]"),
+			"change Deployment/d\n@spec.template.spec.topologySpreadConstraints\n-      - topologyKey: a\n-        whenUnsatisfiable: x\n@spec.template.spec.topologySpreadConstraints\n+      - topologyKey: a\n+        whenUnsatisfiable: x\n"},
+		{"the template of a CronJob's Jobs is one, too", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c}], volumes: [{name: a}, {name: b}]}}}}}\n",
+			"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c}], volumes: [{name: b}, {name: a}]}}}}}\n",
+			"change CronJob/c\n@spec.jobTemplate.spec.template.spec.volumes\n-          - name: a\n@spec.jobTemplate.spec.template.spec.volumes\n+          - name: a\n"},
+		{"and what a Pod holds", pod("  containers: [{name: c}]\n  volumes: [{name: a}, {name: b}]\n"), pod("  containers: [{name: c}]\n  volumes: [{name: b}, {name: a}]\n"),
+			"change Pod/p\n@spec.volumes\n-  - name: a\n@spec.volumes\n+  - name: a\n"},
+		{"around a template of pods order is noise as everywhere", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, finalizers: [a/x, b/x]}\nspec: {template: {spec: {containers: [{name: c}]}}}\n",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, finalizers: [b/x, a/x]}\nspec: {template: {spec: {containers: [{name: c}]}}}\n", ""},
 		{"variables may refer to those before them", pod("  containers: [{name: c, env: [{name: A}, {name: B}]}]\n"), pod("  containers: [{name: c, env: [{name: B}, {name: A}]}]\n"),
 			"change Pod/p\n@spec.containers.c.env\n-    - name: A\n@spec.containers.c.env\n+    - name: A\n@\n"},
 		{"containers for preparation run in their order", pod("  initContainers: [{name: a}, {name: b}]\n"), pod("  initContainers: [{name: b}, {name: a}]\n"),
 			"change Pod/p\n@spec.initContainers\n-  - name: a\n@spec.initContainers\n+  - name: a\n"},
-		{"containers start in their order, but lists within are compared by name", pod("  containers: [{name: a, volumeMounts: [{mountPath: /x}, {mountPath: /y}]}, {name: b}]\n"), pod("  containers: [{name: b}, {name: a, volumeMounts: [{mountPath: /y}, {mountPath: /x}]}]\n"),
-			"change Pod/p\n@spec.containers\n+  - name: b\n@spec.containers\n-  - name: b\n"},
+		{"containers start in their order", pod("  containers: [{name: a}, {name: b}]\n"), pod("  containers: [{name: b}, {name: a}]\n"),
+			"change Pod/p\n@spec.containers\n-  - name: a\n@spec.containers\n+  - name: a\n"},
 		{"arguments are no set", pod("  containers: [{name: c, args: [a, b]}]\n"), pod("  containers: [{name: c, args: [b, a]}]\n"),
 			"change Pod/p\n@spec.containers.c.args\n-    - a\n@spec.containers.c.args\n+    - a\n@\n"},
 		{"the first port of a Service is the one in variables", service("{port: 1}, {port: 2}"), service("{port: 2}, {port: 1}"),
 			"change Service/s\n@spec.ports\n-  - port: 1\n@spec.ports\n+  - port: 1\n"},
-		{"two elements with one key are left alone", pod("  volumes: [{name: a}, {name: a}, {name: b}]\n"), pod("  volumes: [{name: b}, {name: a}, {name: a}]\n"),
-			"change Pod/p\n@spec.volumes\n+  - name: b\n@spec.volumes\n-  - name: b\n"},
+		{"two elements with one key are left alone", account("- {name: a}\n- {name: a}\n- {name: b}\n"), account("- {name: b}\n- {name: a}\n- {name: a}\n"),
+			"change ServiceAccount/a\n@secrets\n+- name: b\n@secrets\n-- name: b\n"},
 		{"a definition says that a list is a set or has keys", boat("crew: [{role: a, who: x}, {role: b}], flags: [x, z]"), boat("crew: [{role: b}, {role: a, who: x}], flags: [z, x]"), ""},
 		{"and that the order of another counts", boat("route: [a, b]"), boat("route: [b, a]"),
 			"change Boat/b\n@spec.route\n-  - a\n@spec.route\n+  - a\n"},
@@ -87,7 +109,7 @@ func definitionOf(t *testing.T, text string) *openapi.Definition {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range objects {
+	for _, o := range objects.named {
 		d, err := openapi.FromCRD(o)
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +136,8 @@ func TestSchemasAreAskedForOnlyWhereOrderDiffers(t *testing.T) {
 		{"an element that comes in the middle", pod("{name: a}, {name: b}"), pod("{name: a}, {name: x}, {name: b}"), 0},
 		{"an element that goes", pod("{name: a}, {name: b}"), pod("{name: b}"), 0},
 		{"an object that comes", "", pod("{name: a}"), 0},
-		{"the order of two", pod("{name: a}, {name: b}"), pod("{name: b}, {name: a}"), 1},
+		{"the order of two in a pod, where it counts", pod("{name: a}, {name: b}"), pod("{name: b}, {name: a}"), 0},
+		{"the order of two elsewhere", pod("{name: a}"), strings.Replace(pod("{name: a}"), "[a, b]", "[b, a]", 1), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
