@@ -123,16 +123,51 @@ func text(v any) string {
 }
 
 // elements gives those that are declared and live, in the order in which they
-// are declared.
+// are declared. Those of pods keep their own, unless the server gave it to them.
 func (w *walk) elements(at place, all sides) any {
 	live, wanted, stored := byID(all.live), byID(all.wanted), byID(all.stored)
 	out := []any{}
-	for _, e := range inOrder(all.wanted, all.stored) {
+	order := inOrder(all.wanted, all.stored)
+	if at.pods {
+		order = w.orderOfPods(at, all)
+	}
+	for _, e := range order {
 		if v := w.value(at.element(e.name, e.at), live[e.id].value, pair{wanted: wanted[e.id].value, stored: stored[e.id].value}); v != nil {
 			out = append(out, v)
 		}
 	}
 	return out
+}
+
+// orderOfPods gives what is declared in the order of the live elements: another
+// one would replace the pods.
+func (w *walk) orderOfPods(at place, all sides) []element {
+	declared := inOrder(all.stored, all.wanted)
+	if len(all.stored) > 0 && w.untouched(at) {
+		return declared
+	}
+	was, is := common(all.stored, all.live), common(all.live, all.stored)
+	if !slices.Equal(was, is) {
+		w.note(at, was, is)
+	}
+	known := byID(declared)
+	live := slices.DeleteFunc(slices.Clone(all.live), func(e element) bool {
+		_, ok := known[e.id]
+		return !ok
+	})
+	return inOrder(live, declared)
+}
+
+// common names the elements that are in the other list, too.
+func common(list, other []element) []string {
+	in := byID(other)
+	var names []string
+	for _, e := range list {
+		if _, ok := in[e.id]; ok {
+			names = append(names, e.name)
+		}
+	}
+	return names
 }
 
 func byID(list []element) map[string]element {

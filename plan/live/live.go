@@ -48,11 +48,15 @@ func Declare(stored, wanted *state.Revision, opts diff.Options) (Declared, error
 	return Declared{Stored: old, Wanted: want}, err
 }
 
-// Refs are the objects to read for a comparison, sorted.
+// Refs are the objects to read for a comparison, sorted; of those without a name
+// the cluster cannot be asked.
 func (d Declared) Refs() []state.Ref {
 	var refs []state.Ref
 	for _, objects := range []diff.Manifest{d.Stored, d.Wanted} {
 		for id, object := range objects {
+			if !diff.Named(object) {
+				continue
+			}
 			refs = append(refs, refOf(id, object))
 		}
 	}
@@ -151,7 +155,7 @@ type object struct {
 
 func (in Input) object(id state.ObjectID) object {
 	o := object{id: id, wanted: in.Wanted[id], stored: in.Stored[id], types: in.Types, settled: in.Settled}
-	if id.Name == "" { // the server makes a name, so nobody knows which object it was
+	if !o.named() { // the server makes a name, so nobody knows which object it was
 		o.live, o.liveAsStored = o.stored, o.stored
 		return o
 	}
@@ -163,6 +167,14 @@ func (in Input) object(id state.ObjectID) object {
 		o.live = in.Objects[refOf(id, o.wanted)]
 	}
 	return o
+}
+
+func (o object) named() bool {
+	declared := o.wanted
+	if declared == nil {
+		declared = o.stored
+	}
+	return diff.Named(declared)
 }
 
 // before is the live object in the fields that are, or were, declared, and in

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
+	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/state/openapi"
 )
 
@@ -20,6 +22,7 @@ type place struct {
 	atomic bool
 	secret bool // inside of a Secret
 	exact  bool // inside of its data, of which the server keeps every byte
+	pods   bool // inside of a pod's spec, or of a template of pods
 }
 
 func (p place) field(key string) place {
@@ -91,6 +94,7 @@ func (w *walk) value(at place, live any, d pair) any {
 	case map[string]any:
 		if live, ok := live.(map[string]any); ok {
 			at.atomic = at.atomic || at.typ.Atomic()
+			at.pods = at.pods || diff.OfPods(at.name[strings.LastIndexByte(at.name, '.')+1:], live)
 			return w.object(at, live, d)
 		}
 	case []any:

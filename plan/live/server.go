@@ -23,7 +23,7 @@ func (in Input) Proposals(how Applied) []state.Proposal {
 	var all []state.Proposal
 	for _, id := range in.ids() {
 		wanted := in.Wanted[id]
-		if wanted == nil || id.Name == "" {
+		if wanted == nil || !diff.Named(wanted) {
 			continue
 		}
 		ref := refOf(id, wanted)
