@@ -52,7 +52,8 @@ func TestScript(t *testing.T) {
 }
 
 // TestCluster runs what needs a cluster. Each script has a namespace $NS of its
-// own, the name $CONTEXT of the context, and a kubeconfig $READER that may only read release records in it.
+// own, the name $CONTEXT of the context, a kubeconfig $READER that may only read release records in it, and
+// one, $EDITOR, that may do everything in it and nothing elsewhere.
 func TestCluster(t *testing.T) {
 	c := clustertest.Start(t)
 	testscript.Run(t, testscript.Params{
@@ -70,6 +71,8 @@ func TestCluster(t *testing.T) {
 			env.Setenv("CONTEXT", c.Context)
 			env.Setenv("READER", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
 				APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}}))
+			env.Setenv("EDITOR", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
+				APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}))
 			return nil
 		},
 	})
