@@ -81,7 +81,7 @@ func TestCluster(t *testing.T) {
 // commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code,
 // and "interrupted TEXT PROGRAM ARGS...", which sends SIGINT as soon as the
 // program's error stream says TEXT, and wants exit code 130, "sign",
-// "asplanned" and "agekey".
+// "asplanned", "agekey", "hand" and "expire".
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -103,6 +103,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"asplanned": asPlanned,
 		"hand":      hand,
 		"agekey":    ageKey,
+		"expire":    expire,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
 				ts.Fatalf("usage: interrupted TEXT PROGRAM ARGS...")
