@@ -124,7 +124,8 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 // with its history kept comes back this way. What is deployed already stays as
 // it is, and what had failed is put back without waiting for it, as failed as it
 // was. An operation that left no record changed no object, so nothing is done.
-// What was installed anew is uninstalled first: it cannot be changed back in
+// Fields that other managers have stay theirs unless forceConflicts is set: see
+// client.yielding. What was installed anew is uninstalled first: it cannot be changed back in
 // place either.
 func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
 	if left.Reinstalled {
@@ -174,6 +175,7 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 	if failed {
 		back.WaitStrategy, back.WaitForJobs = kube.HookOnlyStrategy, false
 	}
+	o.client.yields = !options.ForceConflicts
 	back.Timeout, back.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
 	if err := back.Run(o.release.ID.Name); err != nil || !failed {
 		return err

@@ -41,6 +41,7 @@ type client struct {
 	ours     kube.ResourceList       // with adopting: what the release has
 	adopting func(kube.ResourceList) // told of what is taken over; nil: nothing may be
 	kept     kube.ResourceList       // never deleted
+	yields   bool                    // leaves to others the fields that they have
 
 	mu         sync.Mutex
 	built      kube.ResourceList // the last list built
@@ -193,9 +194,9 @@ func (c *client) updateRun(originals, targets kube.ResourceList, result *kube.Re
 // uninstall: it takes the update, and is gone some time later all the same.
 func (c *client) updateOne(before, target kube.ResourceList, options []kube.ClientUpdateOption) (*kube.Result, error) {
 	wanted := target[0].Object.DeepCopyObject() // an update puts the answer in its place
-	result, err := c.Client.Update(before, target, options...)
+	result, err := c.yielding(before, target, wanted, options)
 	if err != nil {
-		return result, err
+		return result, ofObject(target[0], err)
 	}
 	object, err := meta.Accessor(target[0].Object)
 	if err != nil || object.GetDeletionTimestamp() == nil {
@@ -204,8 +205,8 @@ func (c *client) updateOne(before, target kube.ResourceList, options []kube.Clie
 	if err := c.await(target, c.options.Timeout, judgeGone); err != nil {
 		return result, fmt.Errorf("waiting for an object that is being deleted: %w", err)
 	}
-	target[0].Object = wanted
-	return c.Client.Update(before, target, options...)
+	result, err = c.yielding(before, target, wanted, options)
+	return result, ofObject(target[0], err)
 }
 
 // recognise waits until new custom resource definitions are served, and makes

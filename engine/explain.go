@@ -75,9 +75,9 @@ func (o *operation) explainStatus(err error, status metav1.Status) error {
 	case apierrors.IsForbidden(err):
 		return o.explainForbidden(err, status)
 	case isImmutable(status):
-		return fmt.Errorf("%w: %s: the object has to be deleted before this can be applied, or the change taken back: %w", ErrImmutable, causes(status), err)
+		return fmt.Errorf("%w: %s: the object has to be deleted before this can be applied, or the change taken back: %w", ErrImmutable, causes(status, err), err)
 	case apierrors.IsConflict(err) && hasCause(status, metav1.CauseTypeFieldManagerConflict):
-		return fmt.Errorf("%w: %s: take the chart's field out, or set forceConflicts: true to win: %w", ErrConflict, causes(status), err)
+		return fmt.Errorf("%w: %s: take the chart's field out, or set forceConflicts: true (or --sync-args=--force-conflicts) to win: %w", ErrConflict, causes(status, err), err)
 	default:
 		return o.to.Explain(err, cluster.Access{})
 	}
@@ -101,12 +101,17 @@ func hasCause(status metav1.Status, kind metav1.CauseType) bool {
 }
 
 // causes names object and fields, without values: those may be secret.
-func causes(status metav1.Status) string {
+func causes(status metav1.Status, err error) string {
 	var fields []string
 	for _, c := range status.Details.Causes {
 		fields = append(fields, c.Field)
 	}
-	return fmt.Sprintf("%s/%s field %s", status.Details.Kind, status.Details.Name, strings.Join(fields, ", "))
+	object := status.Details.Kind + "/" + status.Details.Name
+	var of *objectError
+	if errors.As(err, &of) {
+		object = of.object.String()
+	}
+	return fmt.Sprintf("%s field %s", object, strings.Join(fields, ", "))
 }
 
 // explainForbidden tells roles that are missing from admission that refuses:

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -101,4 +102,70 @@ func TestAnInstallCutOffBeforeItsRecordCanBeRepeated(t *testing.T) {
 	f.setStatus(r, 1, rcommon.StatusSuperseded)
 	f.mustApply(r, nil)
 	f.wantHistory(r, "1=superseded 2=deployed")
+}
+
+// Somebody scales what the release declares: the upgrade fails over that, and its
+// undo leaves the field as it was before both.
+func TestAnUndoLeavesFieldsToOthersThatTheRunDidNotTake(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: {{ .Values.v }}\n  w: {{ .Values.w }}\n"}), "mine")
+	f.mustApply(r, map[string]any{"v": "a", "w": "a"})
+	name := "mine"
+	theirs := []byte(`{"data":{"v":"theirs"}}`)
+	if _, err := f.client().CoreV1().ConfigMaps(f.namespace).Patch(ctx, name, types.MergePatchType, theirs, metav1.PatchOptions{FieldManager: "hand"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.apply(ctx, r, map[string]any{"v": "b", "w": "b"})
+	if want := "field conflict: " + f.namespace + "/ConfigMap/mine field .data.v: "; !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), want) {
+		t.Fatalf("got %v, want %q in it", err, want)
+	}
+	if err := f.back(ctx, r, &state.Revision{Number: 1}); err != nil {
+		t.Fatalf("undoing it: %v", err)
+	}
+	if d := cmp.Diff(map[string]string{"v": "theirs", "w": "a"}, f.configMap(name).Data); d != "" {
+		t.Errorf("after the undo (-want +got):\n%s", d)
+	}
+	f.wantHistory(r, "1=superseded 2=failed 3=deployed")
+}
+
+func TestFieldsOfAConflictAreFoundByThePathsOfTheServer(t *testing.T) {
+	object := func() map[string]any {
+		return map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"a": "x", "a.b/c": "y"}, "finalizers": []any{"f/one", "f/two"}},
+			"spec":     map[string]any{"ports": []any{map[string]any{"port": int64(80), "targetPort": int64(1)}, map[string]any{"port": int64(80), "protocol": "UDP", "targetPort": int64(2)}}},
+		}
+	}
+	tests := []struct {
+		name, path string
+		found      bool
+		left       func(map[string]any)
+	}{
+		{"a field", ".spec.ports", true, func(o map[string]any) { delete(o["spec"].(map[string]any), "ports") }},
+		{"a name with points", ".metadata.annotations.a.b/c", true, func(o map[string]any) {
+			delete(o["metadata"].(map[string]any)["annotations"].(map[string]any), "a.b/c")
+		}},
+		{"an element by two keys", `.spec.ports[port=80,protocol="UDP"].targetPort`, true, func(o map[string]any) {
+			delete(o["spec"].(map[string]any)["ports"].([]any)[1].(map[string]any), "targetPort")
+		}},
+		{"an element that leaves a key to its default", `.spec.ports[port=80,protocol="TCP"].targetPort`, true, func(o map[string]any) {
+			delete(o["spec"].(map[string]any)["ports"].([]any)[0].(map[string]any), "targetPort")
+		}},
+		{"a value of a set", `.metadata.finalizers[="f/one"]`, true, func(o map[string]any) {
+			o["metadata"].(map[string]any)["finalizers"] = []any{"f/two"}
+		}},
+		{"nothing", ".spec.replicas", false, func(map[string]any) {}},
+		{"a path that is cut off", `.spec.ports[port=80`, false, func(map[string]any) {}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, want := object(), object()
+			tt.left(want)
+			if _, found := without(got, tt.path); found != tt.found {
+				t.Errorf("found: %v", found)
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
 }
