@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sergi/go-diff/diffmatchpatch"
@@ -42,6 +43,14 @@ func lineDiff(before, after string) []Line {
 	case after == "":
 		return linesOf(LineRemove, before)
 	}
+	if strings.Count(before, "\n")+strings.Count(after, "\n") > mostCompared {
+		return slid(piecewise(slices.Collect(strings.Lines(before)), slices.Collect(strings.Lines(after))))
+	}
+	return slid(exactly(before, after))
+}
+
+// exactly gives the shortest way from one text to the other.
+func exactly(before, after string) []Line {
 	dmp := diffmatchpatch.New()
 	dmp.DiffTimeout = 0 // a timeout would make the result depend on the machine
 	a, b, table := dmp.DiffLinesToRunes(before, after)
@@ -58,7 +67,7 @@ func lineDiff(before, after string) []Line {
 		}
 		lines = append(lines, linesOf(kind, d.Text)...)
 	}
-	return slid(lines)
+	return lines
 }
 
 func linesOf(kind LineKind, text string) []Line {
