@@ -93,7 +93,6 @@ type Result struct {
 	Seen []Seen
 
 	compared map[state.ObjectID]object
-	opts     diff.Options
 }
 
 // Drift is one object that is not as it was stored.
@@ -113,18 +112,19 @@ type Field struct {
 
 // Compare looks at every object that a release declares.
 func Compare(in Input) (Result, error) {
-	r := Result{compared: map[state.ObjectID]object{}, opts: in.Diff}
+	r := Result{compared: map[state.ObjectID]object{}}
 	for _, id := range in.ids() {
 		o := in.object(id)
+		o.opts = o.hiding(in.Diff)
 		r.compared[id] = o
-		change, differs, err := diff.Between(id, o.before(), o.wanted, in.Diff)
+		change, differs, err := diff.Between(id, o.before(), o.wanted, o.opts)
 		if err != nil {
 			return Result{}, err
 		}
 		if differs {
 			r.Changes = append(r.Changes, change)
 		}
-		drift, drifted, err := o.drift(in.Diff)
+		drift, drifted, err := o.drift()
 		if err != nil {
 			return Result{}, err
 		}
@@ -151,6 +151,7 @@ type object struct {
 	liveAsStored   map[string]any // in the version that is stored; nil also where that is not served any more
 	types          func(schema.GroupVersionKind) openapi.Type
 	settled        bool
+	opts           diff.Options // that know the secrets of all three states
 }
 
 func (in Input) object(id state.ObjectID) object {
@@ -195,7 +196,7 @@ func (o object) before() map[string]any {
 	return projected
 }
 
-func (o object) drift(opts diff.Options) (Drift, bool, error) {
+func (o object) drift() (Drift, bool, error) {
 	if o.stored == nil || o.liveAsStored == nil && o.live != nil {
 		return Drift{}, false, nil
 	}
@@ -207,12 +208,13 @@ func (o object) drift(opts diff.Options) (Drift, bool, error) {
 			return Drift{}, false, nil
 		}
 		for i := range d.Fields {
-			d.Fields[i].Was, d.Fields[i].Is = redacted(d.Fields[i].Was, opts), redacted(d.Fields[i].Is, opts)
+			f := &d.Fields[i]
+			f.Path, f.Was, f.Is = redactedPath(f.Path, o.opts), redacted(f.Was, o.opts), redacted(f.Is, o.opts)
 		}
 	}
 	var differs bool
 	var err error
-	d.Change, differs, err = diff.Between(o.id, o.stored, projected, opts)
+	d.Change, differs, err = diff.Between(o.id, o.stored, projected, o.opts)
 	return d, differs, err
 }
 

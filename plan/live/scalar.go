@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
@@ -110,21 +109,6 @@ func shown(at place, v any) string {
 	default:
 		return encoded(v)
 	}
-}
-
-// redacted masks the secrets of the run in a value in JSON.
-func redacted(value string, opts diff.Options) string {
-	if opts.Redact == nil || opts.ShowSecrets {
-		return value
-	}
-	var text string
-	if json.Unmarshal([]byte(value), &text) != nil {
-		return opts.Redact(value)
-	}
-	if masked := opts.Redact(text); masked != text {
-		return encoded(masked)
-	}
-	return value
 }
 
 // inFormOf gives live and stored of a Secret with the keys of data and

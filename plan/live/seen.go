@@ -27,12 +27,19 @@ type Seen struct {
 // Leaf is one value without parts that count for themselves.
 type Leaf struct {
 	Path  string
-	Value string // JSON; of a Secret's data a digest, sha256:...
+	Value string // JSON; of a Secret's data, and of what has a secret, a digest, sha256:...
 }
 
 func (o object) seen() Seen {
 	s := Seen{Object: o.id, Exists: o.live != nil}
-	o.leaves(func(l Leaf, _ fieldpath.Path) { s.Leaves = append(s.Leaves, l) })
+	opts := o.opts
+	opts.ShowSecrets = false
+	o.leaves(func(l Leaf, _ fieldpath.Path) {
+		if redacted(l.Value, opts) != l.Value {
+			l.Value = digestOf(l.Value)
+		}
+		s.Leaves = append(s.Leaves, l)
+	})
 	slices.SortStableFunc(s.Leaves, func(a, b Leaf) int { return cmp.Compare(a.Path, b.Path) })
 	return s
 }
@@ -73,10 +80,17 @@ func flatten(at place, v any, visit func(Leaf, fieldpath.Path)) {
 	}
 	leaf := Leaf{Path: at.name, Value: encoded(v)}
 	if at.exact {
-		sum := sha256.Sum256([]byte(leaf.Value))
-		leaf.Value = digestPrefix + hex.EncodeToString(sum[:])
+		leaf.Value = digestOf(leaf.Value)
 	}
 	visit(leaf, at.path)
+}
+
+func digestOf(value string) string {
+	if strings.HasPrefix(value, digestPrefix) {
+		return value
+	}
+	sum := sha256.Sum256([]byte(value))
+	return digestPrefix + hex.EncodeToString(sum[:])
 }
 
 const digestPrefix = "sha256:"
@@ -99,7 +113,9 @@ func (r Result) Moved(was []Seen) []string {
 			moved = append(moved, object+": it was not there when planned, and is there now")
 		default:
 			for _, d := range differing(before.Leaves, after.Leaves) {
-				moved = append(moved, fmt.Sprintf("%s field %s: %s%s", object, strings.TrimPrefix(d.path, "."), d.text(r.opts), r.by(before.Object, d)))
+				opts := r.compared[before.Object].opts
+				path := strings.TrimPrefix(redactedPath(d.path, opts), ".")
+				moved = append(moved, fmt.Sprintf("%s field %s: %s%s", object, path, d.text(opts), r.by(before.Object, d)))
 			}
 		}
 	}
@@ -125,7 +141,7 @@ func differing(was, is []Leaf) []difference {
 	}
 	var found []difference
 	for _, d := range values {
-		if d.was != d.is {
+		if !sameLeaf(d.was, d.is) {
 			found = append(found, *d)
 		}
 	}
@@ -133,10 +149,20 @@ func differing(was, is []Leaf) []difference {
 	return found
 }
 
+// sameLeaf compares two leaves, of which one may be a digest: what is known as a
+// secret is not the same in every run.
+func sameLeaf(was, is string) bool {
+	if was != "" && is != "" && strings.HasPrefix(was, digestPrefix) != strings.HasPrefix(is, digestPrefix) {
+		return digestOf(was) == digestOf(is)
+	}
+	return was == is
+}
+
 func (d difference) text(opts diff.Options) string {
-	d.was, d.is = short(redacted(d.was, opts)), short(redacted(d.is, opts))
+	hidden := redacted(d.was, opts) != d.was || redacted(d.is, opts) != d.is
+	d.was, d.is = short(d.was), short(d.is)
 	switch {
-	case strings.HasPrefix(d.was+d.is, digestPrefix):
+	case hidden, strings.HasPrefix(d.was, digestPrefix), strings.HasPrefix(d.is, digestPrefix):
 		return "it has another value than when planned"
 	case d.was == "":
 		return "not set when planned, now " + d.is

@@ -76,7 +76,7 @@ func Answered(in Input, answers map[state.ObjectID]state.Answer) ([]diff.Change,
 				after = withoutAllotted(after, o.wanted)
 			}
 		}
-		change, differs, err := diff.Between(id, before, after, in.Diff)
+		change, differs, err := diff.Between(id, before, after, o.hiding(in.Diff))
 		if err != nil {
 			return nil, err
 		}
