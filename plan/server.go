@@ -124,9 +124,10 @@ func (p *Plan) objections(s Step, id state.ObjectID, a state.Answer) []Objection
 	for _, f := range a.Conflicts {
 		add(ObjectionConflict, f.Field, f.Message)
 	}
+	secret := id.Kind == "Secret" && id.Group == "" // what the server says of it has its values
 	for _, f := range a.Invalid {
-		if id.Kind == "Secret" && id.Group == "" {
-			f.Message = "the server says that it is invalid" // its own words have the value
+		if secret {
+			f.Message = "the server says that it is invalid"
 		}
 		add(ObjectionInvalid, f.Field, f.Message)
 	}
@@ -135,6 +136,8 @@ func (p *Plan) objections(s Step, id state.ObjectID, a state.Answer) []Objection
 		add(ObjectionInvalid, "", "the server does not serve this kind, and nothing in the plan defines it")
 	case a.NoNamespace && !p.creates(context, id.Namespace):
 		add(ObjectionRefused, "", fmt.Sprintf("the namespace %s does not exist, and nothing in the plan creates it", id.Namespace))
+	case a.Refused != "" && secret:
+		add(ObjectionRefused, "", "the server refuses it, in words that may hold its values: see what admission and rights say of Secrets in this namespace")
 	case a.Refused != "":
 		add(ObjectionRefused, "", a.Refused)
 	}

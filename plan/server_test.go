@@ -53,6 +53,8 @@ func TestAnswersBecomeObjections(t *testing.T) {
 		{"a refusal", cm, spec.Options{}, state.Answer{Refused: "no"}, []Objection{{cm, ObjectionRefused, "", "no"}}},
 		{"an invalid value of a Secret is not shown", secret, spec.Options{}, state.Answer{Invalid: []state.Fault{{Field: ".data.k", Message: "hunter2 is bad"}}},
 			[]Objection{{secret, ObjectionInvalid, ".data.k", "the server says that it is invalid"}}},
+		{"what a refusal of a Secret quotes is not shown", secret, spec.Options{}, state.Answer{Refused: "admission webhook denied: canary"},
+			[]Objection{{secret, ObjectionRefused, "", "the server refuses it, in words that may hold its values: see what admission and rights say of Secrets in this namespace"}}},
 		{"a namespace that nobody brings", cm, spec.Options{}, state.Answer{NoNamespace: true},
 			[]Objection{{cm, ObjectionRefused, "", "the namespace n does not exist, and nothing in the plan creates it"}}},
 		{"a namespace that the release brings", cm, spec.Options{CreateNamespace: true}, state.Answer{NoNamespace: true}, nil},
