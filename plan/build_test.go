@@ -185,6 +185,34 @@ func TestInferredEdges(t *testing.T) {
 			t.Errorf("%q %q %v", names(p), edges(p), err)
 		}
 	})
+	for _, tt := range []struct{ name, stream, space, want string }{
+		{"before objects in it", "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  namespace: far # away\n", "far", "spaces a"},
+		{"before objects in it, however they are written", "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: far}\n", "far", "spaces a"},
+		{"before objects of a List in it", "---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a, namespace: far}\n", "far", "spaces a"},
+		{"not before a release that has the word elsewhere", "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels:\n    namespace: far\ndata:\n  namespace: far\n", "far", "a spaces"},
+	} {
+		t.Run("a namespace comes "+tt.name, func(t *testing.T) {
+			in := input("a:\nspaces:")
+			in.Want[id("a")].Stream = []byte(tt.stream)
+			in.Want[id("spaces")].Stream = []byte("---\napiVersion: v1\nkind: Namespace\nmetadata: {name: " + tt.space + "}\n")
+			p, err := Build(in)
+			if err != nil || names(p) != tt.want {
+				t.Errorf("%q %q %v", names(p), edges(p), err)
+			}
+		})
+	}
+	t.Run("definitions and objects in Lists", func(t *testing.T) {
+		in := input("fleet:\ncrds:")
+		list := func(stream string) []byte {
+			doc := strings.TrimPrefix(stream, "---\n")
+			return []byte("---\napiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(doc), "\n", "\n  ") + "\n")
+		}
+		in.Want[id("fleet")].Stream, in.Want[id("crds")].Stream = list(crStream), list(crdStream)
+		p, err := Build(in)
+		if err != nil || names(p) != "crds fleet" {
+			t.Errorf("%q %q %v", names(p), edges(p), err)
+		}
+	})
 }
 
 func TestInferredEdgesOfDeletionsAreTurnedAround(t *testing.T) {

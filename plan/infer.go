@@ -75,8 +75,13 @@ func infer(p *Plan, objects func(Step) *state.Revision, reverse bool) []Edge {
 			add(from, id, EdgeNamespace)
 		}
 		for _, doc := range documents(rev) {
-			if from, ok := kinds[kindOf(id.Context, doc)]; ok {
-				add(from, id, EdgeCRD)
+			for _, u := range usesOf(id.Context, doc) {
+				if from, ok := kinds[u.kind]; ok {
+					add(from, id, EdgeCRD)
+				}
+				if from, ok := namespaces[place{id.Context, u.namespace}]; ok && u.namespace != "" {
+					add(from, id, EdgeNamespace)
+				}
 			}
 		}
 	}
@@ -108,15 +113,14 @@ func brought(id spec.ReleaseID, rev *state.Revision, kinds map[kind]spec.Release
 		docs = append(docs, diff.Documents(f.Data)...)
 	}
 	for _, doc := range docs {
-		switch kindOf(id.Context, doc).Kind {
-		case "CustomResourceDefinition":
-			if k, ok := definedKind(id.Context, doc); ok {
-				kinds[k] = id
-			}
-		case "Namespace":
-			var o map[string]any
-			if yaml.Unmarshal([]byte(doc), &o) == nil {
-				namespaces[place{id.Context, diff.Identify(o, "").Name}] = id
+		for _, u := range usesOf(id.Context, doc) {
+			switch u.kind.Kind {
+			case "CustomResourceDefinition":
+				if k, ok := definedKind(id.Context, u.text); ok {
+					kinds[k] = id
+				}
+			case "Namespace":
+				namespaces[place{id.Context, u.name}] = id
 			}
 		}
 	}
@@ -137,21 +141,79 @@ func definedKind(context, doc string) (kind, bool) {
 	return kind{context, crd.Spec.Group, crd.Spec.Names.Kind}, true
 }
 
-// kindOf reads the top-level apiVersion and kind lines of a document without
-// parsing it: every document of a plan is looked at, few matter.
-func kindOf(context, doc string) kind {
-	k := kind{Context: context}
-	for line := range strings.Lines(doc) {
-		if v, ok := strings.CutPrefix(line, "kind:"); ok {
-			k.Kind = scalar(v)
+// use is one object: of which kind it is, and where it lives.
+type use struct {
+	kind            kind
+	namespace, name string // namespace: empty where the object does not say
+	text            string
+}
+
+// usesOf are the objects of a document, one or those of a List. The first look
+// reads lines without parsing them: every document of a plan is looked at, few
+// matter.
+func usesOf(context, doc string) []use {
+	k, namespace, sure := skim(context, doc)
+	isList := strings.HasSuffix(k.Kind, "List")
+	if !isList && sure && k.Kind != "Namespace" {
+		return []use{{kind: k, namespace: namespace, text: doc}}
+	}
+	var o map[string]any
+	if yaml.Unmarshal([]byte(doc), &o) != nil {
+		return []use{{kind: k, text: doc}} // whoever applies it tells
+	}
+	items, _ := o["items"].([]any)
+	if !isList || items == nil {
+		id := diff.Identify(o, "")
+		return []use{{kind: k, namespace: id.Namespace, name: id.Name, text: doc}}
+	}
+	var all []use
+	for _, item := range items {
+		o, _ := item.(map[string]any)
+		text, err := yaml.Marshal(o)
+		if o == nil || err != nil {
+			continue
 		}
-		if v, ok := strings.CutPrefix(line, "apiVersion:"); ok {
-			if group, _, found := strings.Cut(scalar(v), "/"); found {
-				k.Group = group
+		id := diff.Identify(o, "")
+		all = append(all, use{kind: kind{context, id.Group, id.Kind}, namespace: id.Namespace, name: id.Name, text: string(text)})
+	}
+	return all
+}
+
+// skim reads the top-level apiVersion and kind lines, and the namespace among the
+// lines of metadata; not sure: metadata is written in another way.
+func skim(context, doc string) (k kind, namespace string, sure bool) {
+	k.Context, sure = context, true
+	within, indent := false, ""
+	for line := range strings.Lines(doc) {
+		text := strings.TrimLeft(line, " ")
+		space := line[:len(line)-len(text)]
+		switch v, isKey := strings.CutPrefix(text, "namespace:"); {
+		case strings.TrimSpace(text) == "" || text[0] == '#':
+		case space == "":
+			within, indent = strings.HasPrefix(text, "metadata:"), ""
+			sure = sure && (!within || scalar(strings.TrimPrefix(text, "metadata:")) == "")
+			k.read(text)
+		case within && indent == "":
+			indent = space
+			fallthrough
+		case within && isKey && space == indent:
+			if isKey {
+				namespace = scalar(v)
 			}
 		}
 	}
-	return k
+	return k, namespace, sure
+}
+
+func (k *kind) read(line string) {
+	if v, ok := strings.CutPrefix(line, "kind:"); ok {
+		k.Kind = scalar(v)
+	}
+	if v, ok := strings.CutPrefix(line, "apiVersion:"); ok {
+		if group, _, found := strings.Cut(scalar(v), "/"); found {
+			k.Group = group
+		}
+	}
 }
 
 func scalar(v string) string {
