@@ -87,6 +87,9 @@ func step(r spec.Release, in Input) (Step, error) {
 		return Step{}, busy(r, have, err)
 	}
 	s.Causes = causes(s, options)
+	if in.Policy.Against == LevelLive {
+		s.Objections = conflicts(s, in.Live[r.ID])
+	}
 	return s, nil
 }
 

@@ -51,6 +51,21 @@ func (s Step) method() state.ApplyMethod {
 	}
 }
 
+// conflicts are what stands against a step by what was read of its objects:
+// without force, an apply of fields that somebody else has fails. At LevelServer
+// the server itself is asked.
+func conflicts(s Step, seen live.Result) []Objection {
+	if s.After == nil || s.Action != ActionInstall && s.Action != ActionUpgrade ||
+		s.method() != state.ApplyServerSide || s.Release.Options.ForceConflicts {
+		return nil
+	}
+	var all []Objection
+	for _, c := range seen.Conflicts(s.Release.ID) {
+		all = append(all, Objection{Object: c.Object, Kind: ObjectionConflict, Field: c.Field, Message: c.Message})
+	}
+	return all
+}
+
 // brought are the kinds whose definition is an object that the plan adds or
 // changes. A kind from the crds/ folder of a chart is either not there yet, so the
 // server does not serve it, or stays as it is.

@@ -22,9 +22,9 @@ type against struct {
 }
 
 // errObjected: something speaks against a plan. The view has shown what.
-var errObjected = errors.New("the API server objects to this plan, as shown: nothing was written, and applying it would fail")
+var errObjected = errors.New("the cluster objects to this plan, as shown: nothing was written, and applying it would fail")
 
-// objected ends a command whose plan the API server objects to.
+// objected ends a command whose plan something in the cluster speaks against.
 func objected(p *plan.Plan) error {
 	if !p.Objected() {
 		return nil

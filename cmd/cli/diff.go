@@ -41,7 +41,9 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		s.view.Plan(p, look.show)
-		if err := objected(p); err != nil {
+		// At the level live a conflict is the nature of much drift, which whoever
+		// looks for drift wants told as such.
+		if err := objected(p); err != nil && c.Against != plan.LevelLive {
 			return err
 		}
 		if c.DetailedExitcode && p.Changed() {

@@ -11,12 +11,17 @@ import (
 
 // objections writes what speaks against a step.
 func (h *human) objections(b *strings.Builder, s plan.Step) {
+	conflicts := false
 	for _, o := range s.Objections {
 		what := o.Object.String()
 		if o.Field != "" {
 			what += " " + strings.TrimPrefix(o.Field, ".")
 		}
 		fmt.Fprintf(b, "    %s %s: %s\n", h.paint(red, "!"), what, objectionText(o))
+		conflicts = conflicts || o.Kind == plan.ObjectionConflict
+	}
+	if conflicts {
+		fmt.Fprintf(b, "      %s\n", h.paint(dim, "take these fields out of the chart, or take them over: --sync-args=--force-conflicts, or forceConflicts: true of the release"))
 	}
 }
 
