@@ -43,3 +43,32 @@ func TestConflictsAreFieldsThatAnApplyChangesAndSomebodyElseHas(t *testing.T) {
 		})
 	}
 }
+
+func TestRulesThatAControllerAggregatesAreNoDrift(t *testing.T) {
+	role := func(rest string) string {
+		return "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n" + rest
+	}
+	const aggregated = "aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]}\n"
+	const filled = "rules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n"
+	tests := []struct {
+		name, declared, live string
+		drifts               bool
+	}{
+		{"rules of an aggregated role", role(aggregated + "rules: []\n"), role(aggregated + filled), false},
+		{"rules of another role", role("rules: []\n"), role(filled), true},
+	}
+	for _, tt := range tests {
+		in := input(t, tt.declared, tt.declared, tt.live)
+		for ref, o := range in.Objects { // it has no namespace
+			ref.Namespace = ""
+			in.Objects = map[state.Ref]map[string]any{ref: o}
+		}
+		r, err := Compare(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if drifts := fieldsOf(r) == ".rules: [] -> [{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"get\"]}]\n"; drifts != tt.drifts || drifts != (len(r.Changes) > 0) {
+			t.Errorf("%s: drift %q, changes %q", tt.name, fieldsOf(r), lines(r))
+		}
+	}
+}

@@ -155,7 +155,7 @@ type object struct {
 }
 
 func (in Input) object(id state.ObjectID) object {
-	o := object{id: id, wanted: in.Wanted[id], stored: in.Stored[id], types: in.Types, settled: in.Settled}
+	o := object{id: id, wanted: ruled(id, in.Wanted[id]), stored: ruled(id, in.Stored[id]), types: in.Types, settled: in.Settled}
 	if !o.named() { // the server makes a name, so nobody knows which object it was
 		o.live, o.liveAsStored = o.stored, o.stored
 		return o
@@ -176,6 +176,17 @@ func (o object) named() bool {
 		declared = o.stored
 	}
 	return diff.Named(declared)
+}
+
+// ruled leaves out of a ClusterRole the rules that a controller aggregates: it
+// writes them whatever is declared.
+func ruled(id state.ObjectID, declared map[string]any) map[string]any {
+	if id.Kind != "ClusterRole" || id.Group != "rbac.authorization.k8s.io" || declared["aggregationRule"] == nil {
+		return declared
+	}
+	rest := maps.Clone(declared)
+	delete(rest, "rules")
+	return rest
 }
 
 // before is the live object in the fields that are, or were, declared, and in
