@@ -13,6 +13,18 @@ import (
 	"github.com/flotilla-sh/flotilla/state"
 )
 
+// Questions are what the API servers are asked about a plan. It is for one
+// goroutine.
+type Questions struct {
+	plan    *Plan
+	brought map[string]map[schema.GroupKind]bool // by context
+}
+
+// Questions of the plan.
+func (p *Plan) Questions() *Questions {
+	return &Questions{plan: p, brought: map[string]map[schema.GroupKind]bool{}}
+}
+
 // Proposals are what a plan of LevelServer asks the API server about a step: its
 // wanted objects, in the way in which the step would apply them. There are none
 // of a step that writes nothing or deletes, and none of kinds whose definition
@@ -23,11 +35,16 @@ import (
 // is asked for as the patch that Helm's client makes. So is a release that moves
 // to server-side apply: Helm first moves the fields that it owns, which no dry
 // run can do, so conflicts of such a release show only when it is applied.
-func (p *Plan) Proposals(s Step, in live.Input) []state.Proposal {
+func (q *Questions) Proposals(s Step, in live.Input) []state.Proposal {
 	if s.After == nil || s.Action != ActionInstall && s.Action != ActionUpgrade {
 		return nil
 	}
-	brought := p.brought(s.Release.ID.Context)
+	context := s.Release.ID.Context
+	brought, known := q.brought[context]
+	if !known {
+		brought = q.plan.brought(context)
+		q.brought[context] = brought
+	}
 	all := in.Proposals(live.Applied{Release: s.Release.ID, Method: s.method(), Force: s.Release.Options.ForceConflicts})
 	return slices.DeleteFunc(all, func(p state.Proposal) bool {
 		return brought[schema.GroupKind{Group: p.Group, Kind: p.Kind}]
@@ -77,7 +94,12 @@ func (p *Plan) brought(context string) map[schema.GroupKind]bool {
 		}
 		changed := map[string]bool{}
 		for _, c := range s.Changes {
-			changed[c.Object.Name] = changed[c.Object.Name] || c.Object.Kind == crdKind && c.Op != diff.OpRemove
+			if c.Object.Kind == crdKind && c.Op != diff.OpRemove {
+				changed[c.Object.Name] = true
+			}
+		}
+		if len(changed) == 0 {
+			continue // reading all definitions of a chart may take a second
 		}
 		for _, d := range definitionsOf(s.After) {
 			if changed[d.Name] {
@@ -100,6 +122,7 @@ type Answers struct {
 // of every release that was asked about, and objections. Kinds and namespaces
 // that the server does not have yet, and that the plan brings, are no objection.
 func (p *Plan) Answered(by map[spec.ReleaseID]Answers) (*Plan, error) {
+	brings := &bringing{plan: p, defined: map[string]map[schema.GroupKind]bool{}}
 	told := *p
 	told.Steps = slices.Clone(p.Steps)
 	for i, s := range told.Steps {
@@ -114,7 +137,7 @@ func (p *Plan) Answered(by map[spec.ReleaseID]Answers) (*Plan, error) {
 		told.Steps[i].Changes = slices.Concat(changes, ofHooks(s.Changes))
 		objections := slices.Clone(s.Objections)
 		for id, a := range answers.Of {
-			objections = append(objections, p.objections(s, id, a)...)
+			objections = append(objections, brings.objections(s, id, a)...)
 		}
 		for j := range objections {
 			if opts := answers.Live.Diff; opts.Redact != nil && !opts.ShowSecrets {
@@ -131,7 +154,13 @@ func compareObjections(a, b Objection) int {
 	return cmp.Or(a.Object.Compare(b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))
 }
 
-func (p *Plan) objections(s Step, id state.ObjectID, a state.Answer) []Objection {
+// bringing knows what the steps of a plan bring, once somebody asks.
+type bringing struct {
+	plan    *Plan
+	defined map[string]map[schema.GroupKind]bool // by context
+}
+
+func (b *bringing) objections(s Step, id state.ObjectID, a state.Answer) []Objection {
 	var all []Objection
 	add := func(kind ObjectionKind, field, message string) {
 		all = append(all, Objection{Object: id, Kind: kind, Field: field, Message: message})
@@ -147,9 +176,9 @@ func (p *Plan) objections(s Step, id state.ObjectID, a state.Answer) []Objection
 		add(ObjectionInvalid, f.Field, f.Message)
 	}
 	switch context := s.Release.ID.Context; {
-	case a.Unserved && !p.defines(context, schema.GroupKind{Group: id.Group, Kind: id.Kind}):
+	case a.Unserved && !b.defines(context, schema.GroupKind{Group: id.Group, Kind: id.Kind}):
 		add(ObjectionInvalid, "", "the server does not serve this kind, and nothing in the plan defines it")
-	case a.NoNamespace && !p.creates(context, id.Namespace):
+	case a.NoNamespace && !b.plan.creates(context, id.Namespace):
 		add(ObjectionRefused, "", fmt.Sprintf("the namespace %s does not exist, and nothing in the plan creates it", id.Namespace))
 	case a.Refused != "" && secret:
 		add(ObjectionRefused, "", "the server refuses it, in words that may hold its values: see what admission and rights say of Secrets in this namespace")
@@ -160,18 +189,21 @@ func (p *Plan) objections(s Step, id state.ObjectID, a state.Answer) []Objection
 }
 
 // defines reports whether a step of the plan brings the definition of a kind.
-func (p *Plan) defines(context string, kind schema.GroupKind) bool {
-	return slices.ContainsFunc(p.Steps, func(s Step) bool {
-		if s.Release.ID.Context != context || !s.Action.Writes() {
-			return false
-		}
-		for _, d := range definitionsOf(s.After) {
-			if d.Kind == kind {
-				return true
+func (b *bringing) defines(context string, kind schema.GroupKind) bool {
+	kinds, known := b.defined[context]
+	if !known {
+		kinds = map[schema.GroupKind]bool{}
+		for _, s := range b.plan.Steps {
+			if s.Release.ID.Context != context || !s.Action.Writes() {
+				continue
+			}
+			for _, d := range definitionsOf(s.After) {
+				kinds[d.Kind] = true
 			}
 		}
-		return false
-	})
+		b.defined[context] = kinds
+	}
+	return kinds[kind]
 }
 
 // creates reports whether a step of the plan brings a namespace.

@@ -172,9 +172,10 @@ func (s *session) ask(ctx context.Context, p *plan.Plan, all []*sight) (*plan.Pl
 	}
 	byContext := map[string][]asked{}
 	answers := map[spec.ReleaseID]plan.Answers{}
+	questions := p.Questions()
 	for _, step := range p.Steps {
 		id := step.Release.ID
-		for _, proposal := range p.Proposals(step, inputs[id]) {
+		for _, proposal := range questions.Proposals(step, inputs[id]) {
 			byContext[id.Context] = append(byContext[id.Context], asked{id, proposal})
 			answers[id] = plan.Answers{Live: inputs[id], Of: map[state.ObjectID]state.Answer{}}
 		}
