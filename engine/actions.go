@@ -244,7 +244,7 @@ func (o *operation) uninstall() error {
 	o.left.Began = true
 	_, err = un.Run(o.release.ID.Name)
 	if err == nil {
-		return nil
+		return o.remains(o.manifestOf(history))
 	}
 	if reasons := o.client.deleteErrs; len(reasons) > 0 {
 		err = fmt.Errorf("%w: %w", err, errors.Join(reasons...))

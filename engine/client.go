@@ -48,7 +48,8 @@ type client struct {
 	troubles   []state.Trouble
 	secrets    []string // values of Secrets that were sent
 	deleteErrs []error
-	deleted    bool // an object that is no hook was
+	deleted    bool              // an object that is no hook was
+	asked      kube.ResourceList // to be deleted
 }
 
 var (
@@ -226,6 +227,7 @@ func (c *client) recognise(created kube.ResourceList) error {
 func (c *client) Delete(resources kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {
 	result, errs := c.Client.Delete(resources.Difference(c.kept), policy)
 	c.mu.Lock()
+	c.asked = append(c.asked, resources...)
 	c.deleteErrs = append(c.deleteErrs, errs...)
 	if result != nil && slices.ContainsFunc(result.Deleted, func(info *resource.Info) bool { return !isHook(info) }) {
 		c.deleted = true

@@ -37,8 +37,9 @@ type records struct {
 	real   *chartv2.Chart
 	want   *state.Revision
 
-	hide  func(text string) string // takes values of Secrets out of descriptions; nil: there are none
-	extra string                   // documents that Helm finds in the newest manifest, and that are not stored
+	hide    func(text string) string // takes values of Secrets out of descriptions; nil: there are none
+	refused error                    // of the last update that failed: Helm's uninstall does not tell
+	extra   string                   // documents that Helm finds in the newest manifest, and that are not stored
 
 	begun *v1.Release // what this operation created, as last stored
 	wrote *v1.Release // the newest record that it wrote, as last stored
@@ -193,6 +194,7 @@ func (s *records) Update(key string, r release.Releaser) error {
 		rel.Manifest = strings.TrimSuffix(rel.Manifest, s.extra)
 	}
 	if err := s.Driver.Update(key, s.thawed(rel)); err != nil {
+		s.refused = err
 		return err
 	}
 	if s.begun != nil && s.begun.Version == rel.Version {

@@ -106,7 +106,7 @@ func TestRequestsOfADiffGrowWithNamespacesOnly(t *testing.T) {
 		state += fmt.Sprintf("- {name: r%d, namespace: %s, chart: CHARTS/app, values: [{replicas: 0}]}\n", i, namespaces[i%3])
 	}
 	f.declare("%s", state)
-	f.flotilla(0, "apply")
+	f.flotilla(0, "apply", "--lock=off", "--journal=off")
 	for _, command := range [][]string{{"diff", "--detailed-exitcode"}, {"plan", "--detailed-exitcode"}, {"apply", "--detailed-exitcode"}} {
 		proxy.Take()
 		f.flotilla(0, command...)
@@ -174,13 +174,13 @@ func TestRequestsOfAnUpgrade(t *testing.T) {
 			}
 			for _, mark := range []string{"a", "b", "c"} { // until old revisions have to go
 				declare(mark)
-				f.flotilla(0, "apply")
+				f.flotilla(0, "apply", "--lock=off", "--journal=off")
 			}
 			proxy.Take()
 			f.flotilla(0, "diff", "--detailed-exitcode")
 			unchanged := proxy.Take()
 			declare("d")
-			f.flotilla(0, "apply")
+			f.flotilla(0, "apply", "--lock=off", "--journal=off")
 			got := proxy.Take()
 			if n := got.Requests - unchanged.Requests; n > tt.most {
 				t.Errorf("the upgrade asks %d times, want at most %d: %q", n, tt.most, got.Kinds())
