@@ -52,6 +52,7 @@ func placeOf(key, n *schema.Node) *place {
 		}
 	case yaml.ScalarNode:
 		p.ref = values.Has(n.Value)
+	case yaml.DocumentNode, yaml.AliasNode: // Resolve has gone through them
 	}
 	return p
 }

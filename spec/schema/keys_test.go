@@ -10,9 +10,12 @@ import (
 // TestKeysAreAllOfHelmfiles counts the keys that helmfile v1.8.0 reads, with
 // flotilla's own added.
 func TestKeysAreAllOfHelmfiles(t *testing.T) {
-	const own = 1 // fileOrder, and atomicGroup of a release
+	const (
+		own          = 3 // fileOrder, owner and stateNamespace
+		ownOfRelease = 1 // atomicGroup
+	)
 	want := map[string]int{
-		"": 22 + own, "releases": 88 + own, "helmDefaults": 43, "repositories": 15, "environments": 6,
+		"": 22 + own, "releases": 88 + ownOfRelease, "helmDefaults": 43, "repositories": 15, "environments": 6,
 		"helmfiles": 5, "releases.hooks": 6, "releases.set": 4, "releases.dependencies": 3, "releases.inherit": 2,
 		"releases.trackResources": 3, "environments.missingFileHandlerConfig": 1,
 	}
