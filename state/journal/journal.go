@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/flotilla-sh/flotilla/state"
 	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
@@ -32,7 +33,7 @@ const SecretType corev1.SecretType = "flotilla.sh/run.v1"
 // The labels of records. An owner that is no value of a label is there as a
 // digest; the record itself has it as it is.
 const (
-	labelOwner  = "flotilla.sh/owner"
+	labelOwner  = state.OwnerLabel
 	labelRun    = "flotilla.sh/run"
 	labelStatus = "flotilla.sh/status"
 	labelPart   = "flotilla.sh/part" // of the Secrets that hold a part of a large record
@@ -73,27 +74,6 @@ func (s *Store) secrets() typed.SecretInterface {
 
 func (s *Store) explain(err error, verb string) error {
 	return s.cluster.Explain(err, cluster.Access{Verb: verb, Resource: "secrets", Namespace: s.namespace})
-}
-
-// labelValue is the text where it may be the value of a label, else a digest.
-func labelValue(text string) string {
-	if valid(text) {
-		return text
-	}
-	sum := sha256.Sum256([]byte(text))
-	return "sha256-" + hex.EncodeToString(sum[:16])
-}
-
-// valid follows the rules of Kubernetes for values of labels.
-func valid(text string) bool {
-	for i, c := range []byte(text) {
-		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		inside := i > 0 && i < len(text)-1 && (c == '-' || c == '_' || c == '.')
-		if !alphanumeric && !inside {
-			return false
-		}
-	}
-	return len(text) <= 63
 }
 
 // encode compresses a record.
@@ -147,7 +127,7 @@ func (e *entry) secret(r *Run) *corev1.Secret {
 			Name: e.name, Namespace: e.store.namespace, ResourceVersion: e.version,
 			Labels: map[string]string{
 				"app.kubernetes.io/managed-by": "flotilla",
-				labelOwner:                     labelValue(r.Owner),
+				labelOwner:                     state.OwnerValue(r.Owner),
 				labelRun:                       r.ID,
 				labelStatus:                    strings.ReplaceAll(string(r.Outcome), " ", "-"),
 			},

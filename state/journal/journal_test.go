@@ -491,12 +491,3 @@ func TestOutlook(t *testing.T) {
 		})
 	}
 }
-
-func TestLabelValue(t *testing.T) {
-	for text, same := range map[string]bool{"": true, "team-a.prod": true, "team, environment prod": false, "-a": false, "a-": false, strings.Repeat("a", 64): false} {
-		got := labelValue(text)
-		if (got == text) != same || !valid(got) {
-			t.Errorf("labelValue(%q) = %q", text, got)
-		}
-	}
-}

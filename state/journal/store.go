@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // pageSize keeps one answer of a LIST small.
@@ -23,7 +25,7 @@ const pageSize = 100
 func (s *Store) List(ctx context.Context, owner string) ([]*Run, error) {
 	selector := labelRun + ",!" + labelPart
 	if owner != "" {
-		selector += "," + labelOwner + "=" + labelValue(owner)
+		selector += "," + labelOwner + "=" + state.OwnerValue(owner)
 	}
 	found, err := s.list(ctx, selector)
 	if err != nil {
@@ -119,7 +121,7 @@ func sequence(secret *corev1.Secret) int {
 // Prune deletes the records of an owner but for the newest ones, and parts that
 // no record names any more.
 func (s *Store) Prune(ctx context.Context, owner string, keep int) error {
-	found, err := s.list(ctx, labelRun+","+labelOwner+"="+labelValue(owner))
+	found, err := s.list(ctx, labelRun+","+labelOwner+"="+state.OwnerValue(owner))
 	if err != nil {
 		return err
 	}
