@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -32,12 +33,19 @@ type Options struct {
 	CacheDir string
 	// LookupEnv reads environment variables; nil: os.LookupEnv.
 	LookupEnv func(string) (string, bool)
+	// Pin says what a source, by its Name, must hold: ErrMoved where it does not,
+	// ErrUnpinned where ok is false. Nil: nothing is pinned.
+	Pin func(name string) (want Pin, ok bool)
+	// Got is told what each source that was asked for holds. It may be called from
+	// several goroutines. Nil: nobody asks.
+	Got func(name string, is Pin)
 }
 
 // Fetcher fetches. It is safe for concurrent use; equal URLs are fetched once.
 type Fetcher struct {
 	opts  Options
 	group singleflight.Group
+	held  sync.Map // Pin of a folder
 }
 
 // New makes a Fetcher.
@@ -121,8 +129,16 @@ func (f *Fetcher) Path(ctx context.Context, source string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	asked := a
+	a, want, err := f.pinned(asked)
+	if err != nil {
+		return "", fmt.Errorf("fetching %s: %w", redact(source), err)
+	}
 	dir := filepath.Join(cache, "sources", a.key())
 	_, err, _ = f.group.Do(a.key(), func() (any, error) { return nil, f.fill(ctx, a, dir) })
+	if err == nil {
+		err = f.hold(ctx, asked, dir, want)
+	}
 	if err != nil {
 		return "", fmt.Errorf("fetching %s: %w", redact(source), scrub(err, a.url))
 	}
@@ -154,6 +170,7 @@ func (f *Fetcher) fill(ctx context.Context, a *address, dir string) error {
 		return err
 	}
 	if !a.cache {
+		f.held.Delete(dir)
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
