@@ -97,8 +97,8 @@ var shared struct {
 
 // Main runs the tests, stops the cluster that Start may have started, and
 // exits. Without it the cluster stops all the same, a moment after the test
-// binary has ended.
-func Main(m *testing.M) {
+// binary has ended. What runs the tests is a *testing.M, or has one.
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.stop(); err != nil {
