@@ -44,8 +44,8 @@ func (o PlanOptions) selection(s plan.Step) diff.Selection {
 func (h *human) item(b *strings.Builder, i diff.Item, s plan.Step, opts PlanOptions) {
 	sign, st := opSymbol(i.Op)
 	fmt.Fprintf(b, "    %s %s\n", h.paint(st, sign), h.title(i))
-	if opts.Names || i.Op == diff.OpRemove && !i.Hook || opts.NamesOnInstall && s.Action == plan.ActionInstall {
-		return // what is removed is named; its content is in the cluster
+	if opts.nameOnly(i, s) {
+		return
 	}
 	for _, note := range notes(i) {
 		fmt.Fprintf(b, "%s%s\n", pad, h.paint(dim, note))
@@ -62,7 +62,7 @@ func (h *human) item(b *strings.Builder, i diff.Item, s plan.Step, opts PlanOpti
 	}
 }
 
-func (h *human) title(i diff.Item) string {
+func (p painter) title(i diff.Item) string {
 	title := i.Object.String()
 	if i.Op == diff.OpMove {
 		to := i.Object.Name
@@ -75,7 +75,7 @@ func (h *human) title(i diff.Item) string {
 		title += " (hook)"
 	}
 	if i.Op == diff.OpMove && !i.Hook {
-		title += h.paint(dim, " (created anew, the old one is deleted)")
+		title += p.paint(dim, " (created anew, the old one is deleted)")
 	}
 	return title
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-// schema is the version of the JSON lines; it moves when a field changes its
-// meaning or goes away.
-const schema = "flotilla/v1"
+// Schema is the version of what is printed as JSON; it moves when a field
+// changes its meaning or goes away.
+const Schema = "flotilla/v1"
 
 // jsonView prints one object a line, or one YAML document each: plans, steps and reports to Out, for they
 // are the result; warnings, errors, questions and the output of hooks to Err.
@@ -59,7 +59,7 @@ type jsonStep struct {
 }
 
 func (v *jsonView) header(kind string) jsonHeader {
-	return jsonHeader{Type: kind, Schema: schema, Time: v.now().UTC()}
+	return jsonHeader{Type: kind, Schema: Schema, Time: v.now().UTC()}
 }
 
 func (v *jsonView) write(value any) { v.print(v.out, value) }
@@ -77,6 +77,20 @@ func idOf(id spec.ReleaseID) jsonID {
 }
 
 func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
+	v.write(struct {
+		jsonHeader
+		jsonPlan
+	}{v.header("plan"), planOf(p, opts)})
+}
+
+type jsonPlan struct {
+	Mode  plan.Mode  `json:"mode"`
+	Saved *jsonSaved `json:"saved,omitempty"`
+	Steps []jsonStep `json:"steps"`
+	Edges []jsonEdge `json:"edges,omitempty"`
+}
+
+func planOf(p *plan.Plan, opts PlanOptions) jsonPlan {
 	steps := make([]jsonStep, 0, len(p.Steps))
 	for _, s := range p.Steps {
 		j := jsonStep{Release: idOf(s.Release.ID), Action: s.Action, Reason: s.Reason, Causes: causesOf(s.Causes)}
@@ -93,13 +107,7 @@ func (v *jsonView) Plan(p *plan.Plan, opts PlanOptions) {
 		}
 		steps = append(steps, j)
 	}
-	v.write(struct {
-		jsonHeader
-		Mode  plan.Mode  `json:"mode"`
-		Saved *jsonSaved `json:"saved,omitempty"`
-		Steps []jsonStep `json:"steps"`
-		Edges []jsonEdge `json:"edges,omitempty"`
-	}{v.header("plan"), p.Mode, savedOf(opts.Saved), steps, edgesOf(p.Edges)})
+	return jsonPlan{p.Mode, savedOf(opts.Saved), steps, edgesOf(p.Edges)}
 }
 
 // jsonSaved tells where a saved plan comes from.
@@ -228,6 +236,26 @@ type jsonResult struct {
 }
 
 func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
+	v.write(struct {
+		jsonHeader
+		jsonReport
+	}{v.header("report"), reportOf(r, mode)})
+}
+
+type jsonReport struct {
+	Mode        plan.Mode    `json:"mode"`
+	Failed      bool         `json:"failed"`
+	Interrupted bool         `json:"interrupted"`
+	Undone      bool         `json:"undone"`
+	Seconds     float64      `json:"seconds"`
+	Results     []jsonResult `json:"results"`
+	NotUndone   []string     `json:"notUndone,omitempty"`
+	HookErrs    []*jsonError `json:"hookErrors,omitempty"`
+	RecordErrs  []*jsonError `json:"recordErrors,omitempty"`
+	LockLost    *jsonError   `json:"lockLost,omitempty"`
+}
+
+func reportOf(r executor.Report, mode plan.Mode) jsonReport {
 	results := make([]jsonResult, 0, len(r.Results))
 	for _, x := range r.Results {
 		results = append(results, jsonResult{idOf(x.Step.Release.ID), x.Step.Action, x.Outcome, x.Because,
@@ -237,20 +265,8 @@ func (v *jsonView) Report(r executor.Report, mode plan.Mode) {
 	for _, l := range r.Lost {
 		lost = append(lost, l.Release.String()+": "+l.Object.String()+": "+l.Why)
 	}
-	v.write(struct {
-		jsonHeader
-		Mode        plan.Mode    `json:"mode"`
-		Failed      bool         `json:"failed"`
-		Interrupted bool         `json:"interrupted"`
-		Undone      bool         `json:"undone"`
-		Seconds     float64      `json:"seconds"`
-		Results     []jsonResult `json:"results"`
-		NotUndone   []string     `json:"notUndone,omitempty"`
-		HookErrs    []*jsonError `json:"hookErrors,omitempty"`
-		RecordErrs  []*jsonError `json:"recordErrors,omitempty"`
-		LockLost    *jsonError   `json:"lockLost,omitempty"`
-	}{v.header("report"), mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost,
-		errorsOf(r.HookErrs), errorsOf(r.RecordErrs), errorOf(r.Fenced)})
+	return jsonReport{mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost,
+		errorsOf(r.HookErrs), errorsOf(r.RecordErrs), errorOf(r.Fenced)}
 }
 
 func (v *jsonView) Hook(event spec.HookEvent, name, line string) {

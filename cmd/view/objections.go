@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,16 +12,10 @@ import (
 
 // objections writes what speaks against a step.
 func (h *human) objections(b *strings.Builder, s plan.Step) {
-	conflicts := false
-	for _, o := range s.Objections {
-		what := o.Object.String()
-		if o.Field != "" {
-			what += " " + strings.TrimPrefix(o.Field, ".")
-		}
-		fmt.Fprintf(b, "    %s %s: %s\n", h.paint(red, "!"), what, objectionText(o))
-		conflicts = conflicts || o.Kind == plan.ObjectionConflict
+	for _, line := range objectionLines(s) {
+		fmt.Fprintf(b, "    %s %s\n", h.paint(red, "!"), line)
 	}
-	if conflicts {
+	if slices.ContainsFunc(s.Objections, func(o plan.Objection) bool { return o.Kind == plan.ObjectionConflict }) {
 		fmt.Fprintf(b, "      %s\n", h.paint(dim, "take these fields out of the chart, or take them over: --sync-args=--force-conflicts, or forceConflicts: true of the release"))
 	}
 }
@@ -35,13 +30,8 @@ func objectionText(o plan.Objection) string {
 // drift writes in one line each who changed which field behind the release's
 // back.
 func (h *human) drift(b *strings.Builder, s plan.Step) {
-	for _, d := range s.Drift {
-		for _, f := range d.Fields {
-			if f.By == "" || f.By == livediff.Manager {
-				continue
-			}
-			fmt.Fprintf(b, "    %s\n", h.paint(dim, fmt.Sprintf("%s %s was set by %s%s", d.Object, strings.TrimPrefix(f.Path, "."), f.By, when(f.At))))
-		}
+	for _, line := range driftLines(s) {
+		fmt.Fprintf(b, "    %s\n", h.paint(dim, line))
 	}
 }
 

@@ -97,6 +97,18 @@ type jsonFileMove struct {
 
 // Replan writes one object of type replan.
 func (v *jsonView) Replan(r plan.Renewals, opts PlanOptions) {
+	v.write(struct {
+		jsonHeader
+		jsonReplan
+	}{v.header("replan"), replanOf(r, opts)})
+}
+
+type jsonReplan struct {
+	Releases []jsonRenewal  `json:"releases"`
+	Files    []jsonFileMove `json:"files,omitempty"`
+}
+
+func replanOf(r plan.Renewals, opts PlanOptions) jsonReplan {
 	all := make([]jsonRenewal, 0, len(r.Releases))
 	for _, one := range r.Releases {
 		j := jsonRenewal{
@@ -113,9 +125,5 @@ func (v *jsonView) Replan(r plan.Renewals, opts PlanOptions) {
 	for _, f := range r.Files {
 		files = append(files, jsonFileMove(f))
 	}
-	v.write(struct {
-		jsonHeader
-		Releases []jsonRenewal  `json:"releases"`
-		Files    []jsonFileMove `json:"files,omitempty"`
-	}{v.header("replan"), all, files})
+	return jsonReplan{all, files}
 }
