@@ -56,6 +56,7 @@ var below = map[string][]string{
 	"cmd/bench":          {"state/cluster", "cmd/bench/traffic"},
 	"cmd/bench/floor":    {},
 	"cmd/bench/traffic":  {},
+	"cmd/stress":         {}, // tests only
 	"cmd/flotilla":       {"cmd/cli", "cmd/flotilla/early"},
 }
 
