@@ -84,6 +84,7 @@ func share(cfg *rest.Config, opts Options, name string) (*rest.Config, *url.URL,
 	if cfg.UserAgent = opts.UserAgent; cfg.UserAgent == "" {
 		cfg.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return wire{next} })
 	if opts.WrapTransport != nil {
 		cfg.Wrap(opts.WrapTransport)
 	}
@@ -93,7 +94,7 @@ func share(cfg *rest.Config, opts Options, name string) (*rest.Config, *url.URL,
 	}
 	return &rest.Config{
 		Host:      server.String(),
-		Transport: transport,
+		Transport: newPatient(transport, opts, name),
 		UserAgent: cfg.UserAgent,
 		// The server's priority and fairness paces clients better than a
 		// client that knows nothing of its load.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // Options say how clusters are reached. The zero value is what kubectl does
@@ -29,6 +31,15 @@ type Options struct {
 
 	UserAgent   string        // empty: client-go's default
 	DialTimeout time.Duration // of one connection attempt; zero: 30 s
+
+	// Retries bounds how often a request is sent again that failed for a reason
+	// which passes, and that can be repeated without harm; zero: 14, which takes
+	// 40 seconds at least; negative: none.
+	Retries int
+	// Retrying is told of each attempt that is repeated, where the request's own
+	// context names nobody (state.WithRetries). It may be called from several
+	// goroutines.
+	Retrying func(context string, r state.Retry)
 
 	// Warn gets each distinct warning of an API server once; nil drops them.
 	// It may be called from several goroutines.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 var (
@@ -109,4 +111,31 @@ func complete(on Access, err error) Access {
 		on.Verb = "use"
 	}
 	return on
+}
+
+// Transient reports whether a failure may pass by itself: no answer came, the
+// server could not do it just now, or somebody else wrote the same object at the
+// same time. A conflict of field managers stays.
+func Transient(err error) bool {
+	var sent *url.Error
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	case apierrors.IsConflict(err):
+		return !apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict)
+	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
+		apierrors.IsInternalError(err), apierrors.IsServiceUnavailable(err):
+		return true
+	default:
+		return errors.Is(err, ErrUnreachable) || errors.As(err, &sent)
+	}
+}
+
+// statusMessage is what a Status says in an answer, in one line; empty: it is none.
+func statusMessage(body []byte) string {
+	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	if status, ok := object.(*metav1.Status); err == nil && ok {
+		return strings.Join(strings.Fields(status.Message), " ")
+	}
+	return ""
 }

@@ -40,7 +40,7 @@ func (f *finding) say(format string, args ...any) {
 // context's own. It does its best within ten seconds: what cannot be read is
 // left out. An object that is all right has an empty message.
 func (c *Cluster) Trouble(ctx context.Context, obj state.ObjectID) state.Trouble {
-	ctx, cancel := context.WithTimeout(ctx, troubleTime)
+	ctx, cancel := context.WithTimeout(once(ctx), troubleTime)
 	defer cancel()
 	namespace := obj.Namespace
 	if namespace == "" {
