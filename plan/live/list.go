@@ -45,6 +45,7 @@ func (w *walk) list(at place, live, declared []any, d pair) any {
 type element struct {
 	id    string // unique in its list
 	name  string // as it is shown between brackets
+	index int    // in its list
 	at    fieldpath.PathElement
 	value any
 }
@@ -56,11 +57,12 @@ func newSides(lists [][]any, identify func(any) (element, bool)) (sides, bool) {
 	var all [3][]element
 	for i, list := range lists {
 		times := map[string]int{}
-		for _, v := range list {
+		for at, v := range list {
 			e, ok := identify(v)
 			if !ok {
 				return sides{}, false
 			}
+			e.index = at
 			if times[e.id]++; times[e.id] > 1 { // only client-side apply takes those
 				e.id += "#" + strconv.Itoa(times[e.id])
 			}
@@ -132,7 +134,7 @@ func (w *walk) elements(at place, all sides) any {
 		order = w.orderOfPods(at, all)
 	}
 	for _, e := range order {
-		if v := w.value(at.element(e.name, e.at), live[e.id].value, pair{wanted: wanted[e.id].value, stored: stored[e.id].value}); v != nil {
+		if v := w.value(at.element(e), live[e.id].value, pair{wanted: wanted[e.id].value, stored: stored[e.id].value}); v != nil {
 			out = append(out, v)
 		}
 	}

@@ -214,13 +214,13 @@ func (o object) drift() (Drift, bool, error) {
 	var d Drift
 	var projected map[string]any
 	if o.liveAsStored != nil {
-		d.Fields, projected = o.project(o.liveAsStored, nil, o.stored)
-		if len(d.Fields) == 0 {
+		var departures []Departure
+		departures, projected = o.project(o.liveAsStored, nil, o.stored)
+		if len(departures) == 0 {
 			return Drift{}, false, nil
 		}
-		for i := range d.Fields {
-			f := &d.Fields[i]
-			f.Path, f.Was, f.Is = redactedPath(f.Path, o.opts), redacted(f.Was, o.opts), redacted(f.Is, o.opts)
+		for _, f := range departures {
+			d.Fields = append(d.Fields, f.masked(o.opts).Field)
 		}
 	}
 	var differs bool
@@ -231,7 +231,7 @@ func (o object) drift() (Drift, bool, error) {
 
 // project gives the live object in the fields of wanted and stored, and those of
 // stored that differ.
-func (o object) project(live, wanted, stored map[string]any) ([]Field, map[string]any) {
+func (o object) project(live, wanted, stored map[string]any) ([]Departure, map[string]any) {
 	declared := wanted
 	if declared == nil {
 		declared = stored
@@ -243,7 +243,7 @@ func (o object) project(live, wanted, stored map[string]any) ([]Field, map[strin
 		live, stored = inFormOf(live, wanted, stored)
 	}
 	projected, _ := w.object(root, live, pair{wanted: orNil(wanted), stored: orNil(stored)}).(map[string]any)
-	slices.SortStableFunc(w.fields, func(a, b Field) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(w.fields, func(a, b Departure) int { return strings.Compare(a.Path, b.Path) })
 	return w.fields, projected
 }
 

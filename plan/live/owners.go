@@ -18,9 +18,11 @@ type owners struct {
 }
 
 type owner struct {
-	manager string
-	at      time.Time
-	fields  *fieldpath.Set
+	manager     string
+	operation   string
+	subresource string
+	at          time.Time
+	fields      *fieldpath.Set
 }
 
 // all are the entries that speak of the version in which the object was read.
@@ -43,10 +45,13 @@ func (o *owners) all() []owner {
 			o.partly = true
 			continue
 		}
-		manager, _ := entry["manager"].(string)
+		by := owner{fields: set}
+		by.manager, _ = entry["manager"].(string)
+		by.operation, _ = entry["operation"].(string)
+		by.subresource, _ = entry["subresource"].(string)
 		stamp, _ := entry["time"].(string)
-		at, _ := time.Parse(time.RFC3339, stamp) // no time is the zero one
-		o.entries = append(o.entries, owner{manager: manager, at: at, fields: set})
+		by.at, _ = time.Parse(time.RFC3339, stamp) // no time is the zero one
+		o.entries = append(o.entries, by)
 	}
 	return o.entries
 }
@@ -77,18 +82,19 @@ func (o *owners) applied(path fieldpath.Path) bool {
 	return false
 }
 
-// last is who wrote a value last; empty: nobody is noted. Somebody else comes
-// before Manager, which wrote first what is not as it was.
-func (o *owners) last(path fieldpath.Path) (manager string, at time.Time) {
+// last is who wrote a value last; the zero owner: nobody is noted. Somebody else
+// comes before Manager, which wrote first what is not as it was.
+func (o *owners) last(path fieldpath.Path) owner {
+	var last owner
 	for _, e := range o.all() {
 		if !holds(e.fields, path) {
 			continue
 		}
-		if manager == "" || manager == Manager || e.manager != Manager && e.at.After(at) {
-			manager, at = e.manager, e.at
+		if last.manager == "" || last.manager == Manager || e.manager != Manager && e.at.After(last.at) {
+			last = e
 		}
 	}
-	return manager, at
+	return last
 }
 
 // holds reports whether a set has a path or something below it.

@@ -14,9 +14,10 @@ import (
 
 // place is where a walk down an object is.
 type place struct {
-	typ  openapi.Type
-	name string         // as people write it
-	path fieldpath.Path // as managers of fields are noted; inside of an atomic value its own
+	typ   openapi.Type
+	name  string         // as people write it
+	path  fieldpath.Path // as managers of fields are noted; inside of an atomic value its own
+	steps []Step         // from the object itself
 	// atomic: inside of a list or map that is applied as a whole, so that what
 	// nobody declared counts, too.
 	atomic bool
@@ -33,6 +34,7 @@ func (p place) field(key string) place {
 	if !p.atomic {
 		child.path = append(slices.Clone(p.path), fieldpath.FieldNameElement(key))
 	}
+	child.steps = append(slices.Clone(p.steps), Step{Key: key, Index: -1})
 	if !isPlainKey(key) {
 		child.name = p.name + "[" + strconv.Quote(key) + "]"
 	}
@@ -53,16 +55,18 @@ func (p place) index(i int) place {
 	child := p
 	child.typ, child.atomic = p.typ.Elem(), true
 	child.name = p.name + "[" + strconv.Itoa(i) + "]"
+	child.steps = append(slices.Clone(p.steps), Step{Index: i})
 	return child
 }
 
-func (p place) element(name string, at fieldpath.PathElement) place {
+func (p place) element(e element) place {
 	child := p
 	child.typ = p.typ.Elem()
-	child.name = p.name + "[" + name + "]"
+	child.name = p.name + "[" + e.name + "]"
 	if !p.atomic {
-		child.path = append(slices.Clone(p.path), at)
+		child.path = append(slices.Clone(p.path), e.at)
 	}
+	child.steps = append(slices.Clone(p.steps), Step{Key: e.name, Index: e.index})
 	return child
 }
 
@@ -81,7 +85,7 @@ func (d pair) form() any {
 type walk struct {
 	owners  *owners
 	settled bool
-	fields  []Field // of stored values, those that differ; of use where nothing is wanted
+	fields  []Departure // of stored values, those that differ; of use where nothing is wanted
 }
 
 // value gives the live value in the fields that are declared, in declared form
@@ -189,11 +193,11 @@ func (w *walk) note(at place, was, is any) {
 	if was == nil && is == nil {
 		return
 	}
-	f := Field{Path: at.name, Was: shown(at, was), Is: shown(at, is)}
+	d := Departure{Field: Field{Path: at.name, Was: shown(at, was), Is: shown(at, is)}, Steps: at.steps, Owned: at.path.String()}
 	if is != nil {
-		f.By, f.At = w.owners.last(at.path)
+		d.by(w.owners.last(at.path))
 	}
-	w.fields = append(w.fields, f)
+	w.fields = append(w.fields, d)
 }
 
 // untouched says that a value which differs from the stored one is what the

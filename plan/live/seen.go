@@ -73,7 +73,7 @@ func flatten(at place, v any, visit func(Leaf, fieldpath.Path)) {
 		}
 		if all, ok := keyed(at.typ, [][]any{v, nil, nil}); ok {
 			for _, e := range all.live {
-				flatten(at.element(e.name, e.at), e.value, visit)
+				flatten(at.element(e), e.value, visit)
 			}
 			return
 		}
@@ -192,7 +192,8 @@ func (r Result) by(id state.ObjectID, d difference) string {
 	manager, at := "", time.Time{}
 	o.leaves(func(l Leaf, path fieldpath.Path) {
 		if l.Path == d.path {
-			manager, at = (&owners{live: o.live}).last(path)
+			last := (&owners{live: o.live}).last(path)
+			manager, at = last.manager, last.at
 		}
 	})
 	switch {
