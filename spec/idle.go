@@ -63,6 +63,9 @@ func Keys() []Key {
 	own := []string{"fileOrder", "owner", "stateNamespace", "releases.atomicGroup"}
 	var out []Key
 	for _, path := range schema.Keys() {
+		if path == "drift" || strings.HasPrefix(path, "drift.") {
+			own = append(own, path)
+		}
 		out = append(out, Key{Path: path, Own: slices.Contains(own, path), Idle: idle[path]})
 	}
 	return out

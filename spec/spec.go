@@ -75,6 +75,8 @@ type File struct {
 
 	Owner          string // what Spec.Owner takes in place of the file's place
 	StateNamespace string
+
+	DriftIgnores []DriftIgnore // of drift.ignore
 }
 
 // HelmArgs are the flags of Helm that helmDefaults of a file list as text.
