@@ -57,7 +57,7 @@ func step(r spec.Release, in Input) (Step, error) {
 	if !ok {
 		have = state.Release{ID: r.ID, Phase: state.PhaseAbsent}
 	}
-	s := Step{Release: r, Have: have, Before: Stored(have)}
+	s := Step{Release: r, Have: have, Base: newest(have), Before: Stored(have)}
 	want := in.Want[r.ID]
 	wanted := want != nil && r.Installed && in.Policy.Mode != ModeDestroy
 	if wanted {
@@ -91,6 +91,14 @@ func step(r spec.Release, in Input) (Step, error) {
 		s.Objections = conflicts(s, in.Live[r.ID])
 	}
 	return s, nil
+}
+
+// newest is the number of the newest revision; zero: there is none.
+func newest(have state.Release) int {
+	if last := have.Last(); last != nil {
+		return last.Number
+	}
+	return 0
 }
 
 // ofHooks keeps the changes of hooks, which are in no cluster to look at.

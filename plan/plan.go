@@ -26,6 +26,7 @@ type Step struct {
 	Action  Action
 	Reason  Reason
 	Have    state.Release   // what the cluster held when the plan was made
+	Base    int             // newest revision before the run, which may have been cut off and go on; zero: none
 	Before  *state.Revision // the revision that a rollback would return to; nil: none
 	After   *state.Revision // what will be stored; nil for uninstall and remove
 	Changes []diff.Change
@@ -124,13 +125,14 @@ type Input struct {
 // EdgeKind is why one node comes after another.
 type EdgeKind string
 
-// The kinds of edges. Declared edges (needs, file order) come first; inferred
+// The kinds of edges. Declared edges (needs, file order, group) come first; inferred
 // ones (CRD, namespace) are added only where they close no cycle.
 const (
 	EdgeNeeds     EdgeKind = "needs"
 	EdgeFileOrder EdgeKind = "file order"
 	EdgeCRD       EdgeKind = "custom resource definition"
 	EdgeNamespace EdgeKind = "namespace"
+	EdgeGroup     EdgeKind = "gates of a group"
 )
 
 // Node is a step or a gate. A gate does nothing and stands for "all releases

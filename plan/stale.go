@@ -76,7 +76,7 @@ func (s *Saved) Onto(have state.Snapshot) (*Plan, error) {
 			if moved := was.moved(now); moved != "" {
 				errs = append(errs, &StaleError{Release: step.Release.ID, Moved: moved})
 			}
-			step.Have, step.Before = is, Stored(is)
+			step.Have, step.Base, step.Before = is, newest(is), Stored(is)
 		}
 		p.Steps = append(p.Steps, step)
 	}

@@ -47,7 +47,7 @@ func (p *Plan) Undo(touched map[spec.ReleaseID]bool, left map[spec.ReleaseID]sta
 }
 
 func inverse(s Step, left state.Trace) Step {
-	u := Step{Release: s.Release, Have: s.Have, Reason: ReasonUndo, Before: s.After, Left: left}
+	u := Step{Release: s.Release, Have: s.Have, Base: s.Base, Reason: ReasonUndo, Before: s.After, Left: left}
 	if s.Before == nil {
 		u.Action = ActionRemove
 		return u

@@ -52,6 +52,7 @@ type Revision struct {
 	Deployed    time.Time         // when this revision was written
 	ApplyMethod string            // "ssa", "csa" or empty for csa
 	Writer      string            // stored only: the program that wrote the record last, such as helm; empty: unknown
+	RolledBack  int               // stored only: the revision that a rollback made this one of; zero: none did
 	CRDs        []CRDFile         // wanted only: the chart's crds/ folder
 }
 

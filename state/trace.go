@@ -1,5 +1,8 @@
 package state
 
+// RunAnnotation is what a namespace carries that a run created: the ID of that run.
+const RunAnnotation = "flotilla.sh/run"
+
 // Trace is what one operation on a release left behind, for whoever has to undo
 // it and must not undo anything else. The zero value: it changed nothing.
 type Trace struct {

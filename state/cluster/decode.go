@@ -37,6 +37,7 @@ type storedRelease struct {
 		Description  string       `json:"description"`
 		Notes        string       `json:"notes"`
 		LastDeployed string       `json:"last_deployed"` // Helm writes an empty string for none
+		RolledBack   int          `json:"rollback_revision"`
 	} `json:"info"`
 }
 
@@ -109,6 +110,7 @@ func (r *storedRelease) revision(labels map[string]string) (state.Revision, erro
 		Description: r.Info.Description,
 		Labels:      userLabels(labels),
 		ApplyMethod: r.ApplyMethod,
+		RolledBack:  r.Info.RolledBack,
 	}
 	for _, h := range r.Hooks {
 		rev.Hooks = append(rev.Hooks, state.Hook(h))

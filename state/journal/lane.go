@@ -40,7 +40,7 @@ func newLane(l *Log, t Target, name string) *lane {
 // work writes until the log ends or the cluster takes no records. It outlives
 // the interrupt of a run, whose undo is recorded, too.
 func (l *lane) work(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
+	ctx = cluster.Urgent(context.WithoutCancel(ctx))
 	if err := l.settle(l.flush(ctx)); err != nil {
 		return
 	}

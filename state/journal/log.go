@@ -76,12 +76,9 @@ type Log struct {
 // clusters. Where that fails Lost is told; if a record is required Start fails and
 // leaves none behind. Finish has to be called.
 func Start(ctx context.Context, r Run, targets []Target, opts Options) (*Log, error) {
-	l := &Log{opts: opts.withDefaults(), lanes: map[string]*lane{}, stop: make(chan struct{}), run: r, index: map[spec.ReleaseID]int{}}
-	l.run.Outcome = OutcomeRunning
-	l.run.Steps = slices.Clone(r.Steps)
+	l := newLog(r, opts)
 	for i := range l.run.Steps {
 		l.run.Steps[i].State = StatePending
-		l.index[l.run.Steps[i].Release] = i
 	}
 	for i, t := range targets {
 		name := NamePrefix + r.ID
@@ -90,25 +87,37 @@ func Start(ctx context.Context, r Run, targets []Target, opts Options) (*Log, er
 		}
 		l.lanes[t.Context] = newLane(l, t, name)
 	}
+	err := l.begin(ctx)
+	if err != nil {
+		for _, lane := range l.lanes {
+			lane.discard(ctx)
+		}
+	}
+	return l, err
+}
+
+func newLog(r Run, opts Options) *Log {
+	l := &Log{opts: opts.withDefaults(), lanes: map[string]*lane{}, stop: make(chan struct{}), run: r, index: map[spec.ReleaseID]int{}}
+	l.run.Outcome, l.run.Finished = OutcomeRunning, time.Time{}
+	l.run.Steps = slices.Clone(r.Steps)
+	for i := range l.run.Steps {
+		l.index[l.run.Steps[i].Release] = i
+	}
+	return l
+}
+
+// begin waits for the first writes, and ends the log where they fail.
+func (l *Log) begin(ctx context.Context) error {
 	for _, lane := range l.lanes {
 		l.tasks.Go(func() { lane.work(ctx) })
 	}
-	return l, l.started(ctx)
-}
-
-// started waits for the first writes.
-func (l *Log) started(ctx context.Context) error {
 	var errs []error
 	for _, lane := range l.lanes {
 		errs = append(errs, lane.wait(ctx, 0))
 	}
 	err := errors.Join(errs...)
-	if err == nil {
-		return nil
-	}
-	l.end()
-	for _, lane := range l.lanes {
-		lane.discard(ctx)
+	if err != nil {
+		l.end()
 	}
 	return err
 }
@@ -160,6 +169,24 @@ func (l *Log) Amend(change func(*Run)) {
 	for _, lane := range l.lanes {
 		signal(lane.soon)
 	}
+}
+
+// Settle is Amend, and returns when the change is stored in every cluster. Its
+// error is that of Commit.
+func (l *Log) Settle(ctx context.Context, change func(*Run)) error {
+	l.mu.Lock()
+	change(&l.run)
+	l.version++
+	version := l.version
+	l.mu.Unlock()
+	var errs []error
+	for _, lane := range l.lanes {
+		signal(lane.now)
+	}
+	for _, lane := range l.lanes {
+		errs = append(errs, lane.wait(ctx, version))
+	}
+	return errors.Join(errs...)
 }
 
 // Finish writes the end of the run into all clusters, and returns when no

@@ -20,7 +20,9 @@ type Run struct {
 	Mode     string    `json:"mode"` // of plan.Mode
 	Flotilla string    `json:"flotilla,omitempty"`
 	Who      Who       `json:"who"`
-	Job      *Job      `json:"job,omitempty"` // nil: not started by a CI system that is known
+	Job      *Job      `json:"job,omitempty"`    // nil: not started by a CI system that is known
+	Writer   string    `json:"writer,omitempty"` // state.Revision.Writer of what the run writes
+	Undoes   string    `json:"undoes,omitempty"` // ID of the finished run that this one puts back; empty: of none
 	Started  time.Time `json:"started"`
 	Updated  time.Time `json:"updated"`           // when the run last gave a sign of life
 	Finished time.Time `json:"finished,omitzero"` // zero: it runs, or was cut off
@@ -31,12 +33,16 @@ type Run struct {
 	Plan        Plan     `json:"plan"`
 	Failure     Failure  `json:"failure"`
 
+	Stage       Stage   `json:"stage,omitempty"` // empty: StageApplying
 	Outcome     Outcome `json:"outcome"`
 	Interrupted bool    `json:"interrupted,omitempty"`
 	Unchanged   int     `json:"unchanged,omitempty"` // releases on which nothing was to do
 
 	Errors    []string `json:"errors,omitempty"`    // outside any step
 	NotUndone []string `json:"notUndone,omitempty"` // what the undo could not put back
+
+	// Resumed are the processes that went on with the run, the first one first.
+	Resumed []Resumption `json:"resumed,omitempty"`
 
 	Steps []Step `json:"steps"` // those that write, in the plan's order
 	Edges []Edge `json:"edges,omitempty"`
@@ -51,6 +57,27 @@ type Who struct {
 	User string `json:"user,omitempty"`
 	Host string `json:"host,omitempty"`
 }
+
+// Resumption is a process that went on with a run which another one had left.
+type Resumption struct {
+	At   time.Time `json:"at"`
+	Who  Who       `json:"who"`
+	Job  *Job      `json:"job,omitempty"`
+	Undo bool      `json:"undo,omitempty"` // it was told to put everything back
+	// Last is the Updated of the process before: the clocks of both may differ.
+	Last time.Time `json:"last"`
+}
+
+// Stage is what a run is doing as a whole.
+type Stage string
+
+// The stages. Committing is stored before the first history of an uninstalled
+// release is dropped: from then on the run is decided, and cannot be undone.
+const (
+	StageApplying   Stage = "applying"
+	StageUndoing    Stage = "undoing"
+	StageCommitting Stage = "committing"
+)
 
 // Commit is the state of the repository that the state files are in.
 type Commit struct {
@@ -85,6 +112,18 @@ type Step struct {
 	Error    string         `json:"error,omitempty"`
 	Undo     *Undo          `json:"undo,omitempty"` // nil: nobody tried
 	Left     *state.Trace   `json:"left,omitempty"` // what the step left behind; nil: it has not ended
+
+	// What somebody needs who goes on with the run, or puts it back.
+	BaseAt     time.Time        `json:"baseAt,omitzero"`      // when revision Base was written
+	BaseStatus state.Status     `json:"baseStatus,omitempty"` // of revision Base, when the step was decided
+	BackStatus state.Status     `json:"backStatus,omitempty"` // of revision Back, then
+	Needs      []int            `json:"needs,omitempty"`      // indices of the steps whose releases this one needs
+	Options    spec.Options     `json:"options,omitzero"`     // without what makes the revision, and without texts
+	Wanted     string           `json:"wanted,omitempty"`     // plan.Step.Wanted
+	CRDs       []state.ObjectID `json:"crds,omitempty"`       // that the wanted chart brings in its crds/ folder
+	// MakesNamespace: the step creates the namespace of its release if it is not
+	// there; it then carries state.RunAnnotation.
+	MakesNamespace bool `json:"makesNamespace,omitempty"`
 }
 
 // Undo is how the taking back of a step went.
