@@ -28,11 +28,16 @@ type Options struct {
 // asking is how often a Lease is asked for that cannot be watched.
 const asking = 5 * time.Second
 
+// maxTries bounds how often the Lease is written when it is not told whether that
+// was done.
+const maxTries = 3
+
 // Acquire takes the lock of an owner in every one of the clusters, or in none.
 // Two contexts may lead to one cluster, which is then locked once. The order is
 // the same in every run, so two that wait for each other do not exist. Errors:
 // *HeldError; what cluster.Cluster.Explain gives; the cause of ctx.
 func Acquire(ctx context.Context, clusters []*cluster.Cluster, owner spec.Owner, me Holder, opts Options) (*Lock, error) {
+	ctx = cluster.Urgent(ctx)
 	if opts.Duration == 0 {
 		opts.Duration = Duration
 	}
@@ -66,6 +71,8 @@ type attempt struct {
 	began  time.Time
 	told   string // identity of whom the run waits for
 	waited bool
+	sent   time.Time // when this run tried to take the Lease last; zero: never
+	tries  int
 }
 
 // run gives nil when this run has the Lease already.
@@ -80,8 +87,10 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 			return nil, a.interrupted(ctx, err)
 		}
 		switch {
-		case by != nil && by.identity == a.me.identity():
+		case by != nil && by.identity == a.me.identity() && a.sent.IsZero():
 			return nil, nil
+		case by != nil && by.identity == a.me.identity(): // the answer to taking it was lost
+			return a.holding(now), nil
 		case by != nil && by.Expires > 0:
 			if err := a.wait(ctx, now, by); err != nil {
 				return nil, err
@@ -91,7 +100,9 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 		one, err := a.take(ctx, now)
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), now != nil && apierrors.IsNotFound(err):
-			continue // somebody was faster
+			continue // somebody was faster, or it was this run and the answer was lost
+		case cluster.Transient(err) && a.tries < maxTries:
+			continue
 		case err != nil:
 			return nil, a.interrupted(ctx, err)
 		}
@@ -100,16 +111,23 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 }
 
 func (a *attempt) take(ctx context.Context, now *coordinationv1.Lease) (*held, error) {
-	sent, write := time.Now(), a.store.update
+	write := a.store.update
 	if now == nil {
 		write = a.store.create
 	}
-	a.me.Since = sent
+	a.tries++
+	a.sent = time.Now()
+	a.me.Since = a.sent
 	l, err := write(ctx, a.store.taken(now, a.me, a.opts.Duration))
 	if err != nil {
 		return nil, err
 	}
-	return &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, until: a.opts.until(sent)}, nil
+	return a.holding(l), nil
+}
+
+// holding is a Lease that this run has. It counts from before it was asked for.
+func (a *attempt) holding(l *coordinationv1.Lease) *held {
+	return &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, until: a.opts.until(a.sent)}
 }
 
 // wait returns when it is worth while to look again.

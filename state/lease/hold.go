@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
 // Lock is held from Acquire until Release, or until it is lost. It renews itself.
@@ -79,7 +81,7 @@ func (l *Lock) lose(h *held, why string) {
 // Release gives the lock back. It outlives ctx a little: what interrupted the
 // run must not keep others waiting. What is lost is left alone.
 func (l *Lock) Release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(cluster.Urgent(context.WithoutCancel(ctx)), 10*time.Second)
 	defer cancel()
 	var errs []error
 	for _, h := range l.leases {
@@ -120,7 +122,7 @@ func ignoreNotFound(err error) error {
 
 // keep renews the Lease until Release, and looks out for who takes it away.
 func (l *Lock) keep(h *held) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(cluster.Urgent(context.Background()))
 	h.stop, h.done = cancel, make(chan struct{})
 	l.leases = append(l.leases, h)
 	go func() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ const short = 3 * time.Second
 // line is the way of one run to a cluster, which can be cut.
 type line struct {
 	cut      atomic.Bool
+	deaf     atomic.Int64 // so many writes are done, and their answers lost
 	requests atomic.Int64
 	next     http.RoundTripper
 }
@@ -38,7 +40,12 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.cut.Load() {
 		return nil, errors.New("the line is cut")
 	}
-	return l.next.RoundTrip(r)
+	answer, err := l.next.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet && l.deaf.Add(-1) >= 0 {
+		_ = answer.Body.Close()
+		return nil, syscall.ECONNRESET
+	}
+	return answer, err
 }
 
 // fixture is an owner of a cluster that nobody else works for.
@@ -147,6 +154,30 @@ func TestAHolderThatRenewsKeepsItsLock(t *testing.T) {
 	}
 	if err := lock.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestALockIsHeldAlsoWhenNobodyHeardOfIt: first the Lease is created, then taken
+// again; both times the answer is lost.
+func TestALockIsHeldAlsoWhenNobodyHeardOfIt(t *testing.T) {
+	f := newFixture(t)
+	for _, run := range []string{"one", "two"} {
+		c, l := f.connect(f.server.Kubeconfig)
+		l.deaf.Store(1)
+		lock, err := lease.Acquire(t.Context(), []*cluster.Cluster{c}, f.owner, holder(run), lease.Options{Duration: short})
+		if err != nil {
+			t.Fatalf("run %s: %v", run, err)
+		}
+		time.Sleep(short) // of this, a lock that does not renew itself is lost
+		if err := lock.Check(); err != nil {
+			t.Errorf("run %s: %v", run, err)
+		}
+		if _, _, err := f.acquire("another", lease.Options{}); !errors.Is(err, lease.ErrHeld) {
+			t.Errorf("run %s does not exclude another one: %v", run, err)
+		}
+		if err := lock.Release(t.Context()); err != nil {
+			t.Errorf("run %s: %v", run, err)
+		}
 	}
 }
 
