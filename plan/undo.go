@@ -24,7 +24,7 @@ type Lost struct {
 // uninstalled ones are restored. left is what each of them left behind: a step
 // of the undo carries it, so that it can tell whether somebody else has worked
 // on the release since. Its edges are this plan's, reversed. What no plan can put
-// back is listed in lost: hooks and Jobs that ran, CRDs, which Helm never
+// back is listed in lost: hooks and Jobs that ran, in the undo too, CRDs, which Helm never
 // deletes, and what goes away together with a deleted object.
 func (p *Plan) Undo(touched map[spec.ReleaseID]bool, left map[spec.ReleaseID]state.Trace) (undo *Plan, lost []Lost) {
 	undo = &Plan{Mode: ModeUndo}
@@ -59,26 +59,35 @@ func inverse(s Step, left state.Trace) Step {
 
 func irreversible(s Step, left state.Trace) []Lost {
 	id := s.Release.ID
+	var lost []Lost
 	switch s.Action {
 	case ActionInstall:
-		lost := effects(id, s.After, state.HookPreInstall, state.HookPostInstall)
+		lost = effects(s, s.After, state.HookPreInstall, state.HookPostInstall)
 		for _, crd := range left.CRDs {
 			lost = append(lost, Lost{Release: id, Object: crd, Why: "Helm never deletes the CRDs of a chart"})
 		}
-		return lost
 	case ActionUpgrade:
 		events := []state.HookEvent{state.HookPreUpgrade, state.HookPostUpgrade}
 		if left.Reinstalled {
 			events = append(events, state.HookPreDelete, state.HookPostDelete, state.HookPreInstall, state.HookPostInstall)
 		}
-		return effects(id, s.After, events...)
+		lost = effects(s, s.After, events...)
 	case ActionUninstall:
-		return effects(id, s.Before, state.HookPreDelete, state.HookPostDelete)
+		lost = effects(s, s.Before, state.HookPreDelete, state.HookPostDelete)
 	case ActionNone, ActionRollback, ActionRemove:
 		return nil
 	default:
 		return nil
 	}
+	return append(lost, ofUndo(s)...)
+}
+
+// ofUndo is what the hooks leave that the undo of a step itself runs.
+func ofUndo(s Step) []Lost {
+	if s.Before == nil {
+		return effects(s, s.After, state.HookPreDelete, state.HookPostDelete)
+	}
+	return effects(s, s.Before, state.HookPreRollback, state.HookPostRollback)
 }
 
 // collateral is what changes of objects bring about beside the objects.
@@ -153,14 +162,17 @@ func takenAlong(c diff.Change) string {
 	}
 }
 
-func effects(id spec.ReleaseID, rev *state.Revision, events ...state.HookEvent) []Lost {
+func effects(s Step, rev *state.Revision, events ...state.HookEvent) []Lost {
+	if s.Release.Options.DisableHooks {
+		return nil
+	}
 	var lost []Lost
 	for _, e := range hooks.Irreversible(rev, events...) {
 		why := "a hook's object stays"
 		if e.Kind == hooks.EffectRan {
 			why = "a hook may have run"
 		}
-		lost = append(lost, Lost{Release: id, Object: e.Object, Why: why})
+		lost = append(lost, Lost{Release: s.Release.ID, Object: e.Object, Why: why})
 	}
 	return lost
 }

@@ -42,6 +42,37 @@ func TestUndoTellsWhatNoPlanPutsBack(t *testing.T) {
 	}
 }
 
+func TestUndoTellsOfTheHooksThatItRunsItself(t *testing.T) {
+	hook := func(name string, events ...state.HookEvent) []state.Hook {
+		return []state.Hook{{Name: name, Kind: "Job", Events: events}}
+	}
+	in := input("new:\nold:\n-gone:")
+	in.Want[id("new")].Hooks = hook("bye", state.HookPostDelete)
+	in.Have[id("old")] = deployed("old", "before")
+	in.Have[id("old")].History[0].Hooks = hook("back", state.HookPreRollback)
+	in.Want[id("old")].Hooks = hook("of-what-is-left", state.HookPreRollback, state.HookPostRollback)
+	in.Have[id("gone")].History[0].Hooks = hook("again", state.HookPostRollback)
+	p, err := Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	touched := map[spec.ReleaseID]bool{id("new"): true, id("old"): true, id("gone"): true}
+	_, lost := p.Undo(touched, nil)
+	var got []string
+	for _, l := range lost {
+		got = append(got, l.Release.Name+": "+l.Object.Name)
+	}
+	if d := cmp.Diff([]string{"gone: again", "old: back", "new: bye"}, got); d != "" {
+		t.Errorf("lost (-want +got):\n%s", d)
+	}
+	for i := range p.Steps {
+		p.Steps[i].Release.Options.DisableHooks = true
+	}
+	if _, lost = p.Undo(touched, nil); lost != nil {
+		t.Errorf("without hooks, nothing is lost, but %v", lost)
+	}
+}
+
 func TestUndoTellsWhatAReinstallDeleted(t *testing.T) {
 	const claim = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: %s\n  annotations: {helm.sh/resource-policy: %s}\n"
 	const set = "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: %s}\nspec: {persistentVolumeClaimRetentionPolicy: {whenDeleted: %s}}\n"
