@@ -59,6 +59,8 @@ type Workers struct {
 	Releases Releaser
 	Undo     Undoer
 	Hooks    HookRunner
+	Verify   Verifier // nil: gates are left out
+	Resume   Resumer  // nil: Options.Prior has nothing to go on with
 }
 
 // Recorder keeps what a run does where it outlives the process. Undo steps are
@@ -70,12 +72,26 @@ type Recorder interface {
 	// End takes how a step ended, and does not wait until that is kept. What starts
 	// after it does: its Begin keeps both.
 	End(finished Event)
+	// Enter returns when it is kept that the run enters a stage. Its error keeps the
+	// run from committing; it is undone all the same.
+	Enter(ctx context.Context, stage Stage) error
 }
+
+// Stage is what a run does after its steps.
+type Stage string
+
+// The stages. Committing comes before the first history is dropped that an
+// uninstall kept: from then on the run cannot be undone.
+const (
+	StageUndoing    Stage = "undoing"
+	StageCommitting Stage = "committing"
+)
 
 type unrecorded struct{}
 
 func (unrecorded) Begin(context.Context, Event) error { return nil }
 func (unrecorded) End(Event)                          {}
+func (unrecorded) Enter(context.Context, Stage) error { return nil }
 
 // Options are the ways to run a plan. The zero value undoes the whole plan on
 // a failure.
@@ -89,6 +105,10 @@ type Options struct {
 	Now         func() time.Time // nil: time.Now
 	// Abort, when closed, ends the undo too: whoever interrupts twice wants out.
 	Abort <-chan struct{}
+	// Prior is what earlier processes of the same run did; nil: there were none.
+	Prior map[spec.ReleaseID]Prior
+	// Asked: of Undo, somebody wants everything back, whether anything failed or not.
+	Asked bool
 
 	gate *gate // of Fence
 }
@@ -146,7 +166,8 @@ type Result struct {
 // there is nothing of it to undo: what is there now is not this run's.
 func (r Result) Untouched() bool {
 	recorded := r.Left.Revision > 0 || r.Left.Namespace != ""
-	return errors.As(r.Err, new(tooEarly)) || !r.Left.Changed() || errors.Is(r.Err, state.ErrStale) && !recorded
+	early := errors.As(r.Err, new(tooEarly)) || errors.Is(r.Err, state.ErrStale)
+	return !r.Left.Changed() || early && !recorded
 }
 
 // Report tells what a run did. It has a result for every step of the plan, in
@@ -160,6 +181,7 @@ type Report struct {
 	Interrupted bool
 	Fenced      error // why the run had to stop writing before its end; nil: it had not
 	UndoRan     bool
+	UndoAsked   bool // the run is no failure: somebody wants everything back
 	Started     time.Time
 	Finished    time.Time
 }

@@ -96,7 +96,7 @@ func TestAFenceIsAskedRightBeforeTheWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet()
 		fell := &fence{falls: time.Now().Add(30 * time.Second)}
-		r := Run(t.Context(), build(t, f, "+a"), Workers{f, f, slowHooks{}}, Options{Fence: fell})
+		r := Run(t.Context(), build(t, f, "+a"), Workers{Releases: f, Undo: f, Hooks: slowHooks{}}, Options{Fence: fell})
 		if len(f.log) > 0 || !errors.Is(r.Results[0].Err, errNotOurs) || !r.Results[0].Untouched() {
 			t.Errorf("log %q, results %+v", f.log, r.Results)
 		}

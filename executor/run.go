@@ -18,12 +18,13 @@ import (
 func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	opts = opts.withDefaults()
 	report := Report{Started: opts.Now()}
-	if err := preApply(ctx, p, w); err != nil {
+	if err := preApply(ctx, p, w, opts); err != nil {
 		report.HookErrs = append(report.HookErrs, err)
 		report.Results = untouched(p, "a preapply hook failed")
 		return finish(ctx, report, opts)
 	}
-	w = opts.gate.guard(w)
+	gates := newVerification(p, w.Verify)
+	w = opts.resuming(opts.gate.guard(w))
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
 	fenced, stop := opts.gate.until(ctx)
@@ -32,14 +33,18 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		if p.Mode == plan.ModeDestroy {
 			return act(ctx, late, step, w)
 		}
-		return perform(ctx, late, step, w)
+		left, err := perform(ctx, late, step, verified{w, gates})
+		if err == nil {
+			err = gates.group(ctx, step)
+		}
+		return left, err
 	})
-	report.Results = s.run(fenced)
+	report.Results = spread(s.run(fenced))
 	report.Interrupted, report.Fenced = ctx.Err() != nil, opts.gate.was()
 	if report.Failed() {
 		report = undo(ctx, p, report, w, opts)
 	}
-	report = commit(late, report, w)
+	report = commit(late, report, w, opts)
 	report.HookErrs = append(report.HookErrs, cleanup(late, p.Mode, report, w)...)
 	return finish(ctx, report, opts)
 }
@@ -62,9 +67,10 @@ func untouched(p *plan.Plan, because string) []Result {
 }
 
 // preApply fires as helmfile does: in an apply that changes something, for
-// every release of the run, in reverse order, one at a time.
-func preApply(ctx context.Context, p *plan.Plan, w Workers) error {
-	if p.Mode != plan.ModeApply || !p.Changed() {
+// every release of the run, in reverse order, one at a time. A run that goes on
+// has done that.
+func preApply(ctx context.Context, p *plan.Plan, w Workers, opts Options) error {
+	if p.Mode != plan.ModeApply || !p.Changed() || len(opts.Prior) > 0 {
 		return nil
 	}
 	for _, s := range slices.Backward(p.Steps) {
@@ -99,16 +105,17 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
 	})
 	scope := opts.Scope
-	if r.Tolerated = tolerated(r); r.Tolerated && scope == plan.ScopePlan {
+	if r.Tolerated = !r.UndoAsked && tolerated(r); r.Tolerated && scope == plan.ScopePlan {
 		scope = plan.ScopeRelease
 	}
 	back, lost := p.Undo(p.Touched(scope, touched, failed), traces(r.Results))
-	if len(back.Steps) == 0 {
+	if len(back.Steps) == 0 && r.Count(OutcomeUndone) == 0 {
 		r.UndoRan = scope == plan.ScopePlan
 		return r
 	}
 	undoCtx, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
+	_ = opts.Record.Enter(undoCtx, StageUndoing) // what is in the cluster matters more
 	s := newSchedule(back, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
 		return state.Trace{}, putBack(ctx, step, w)
 	})
@@ -186,11 +193,18 @@ func UntilAbort(ctx context.Context, abort <-chan struct{}) (context.Context, co
 
 // commit drops the history that uninstalls kept for an undo. What was undone
 // keeps it, since it is a release again.
-func commit(ctx context.Context, r Report, w Workers) Report {
-	for _, x := range r.Results {
-		if x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall {
-			continue
-		}
+func commit(ctx context.Context, r Report, w Workers, opts Options) Report {
+	kept := slices.DeleteFunc(slices.Clone(r.Results), func(x Result) bool {
+		return x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall
+	})
+	if len(kept) == 0 {
+		return r
+	}
+	if err := opts.Record.Enter(ctx, StageCommitting); err != nil {
+		r.RecordErrs = append(r.RecordErrs, fmt.Errorf("recording that the run is done, so the history of what it uninstalled stays: %w", err))
+		return r
+	}
+	for _, x := range kept {
 		if err := w.Undo.Forget(ctx, x.Step.Release, x.Left); err != nil {
 			r.RecordErrs = append(r.RecordErrs, fmt.Errorf("dropping the history of %s: %w", x.Step.Release.ID, err))
 		}
@@ -198,14 +212,23 @@ func commit(ctx context.Context, r Report, w Workers) Report {
 	return r
 }
 
+// verified are the workers of a run, and its gates.
+type verified struct {
+	Workers
+	gates *verification
+}
+
 // perform does one step with the lifecycle hooks around it: presync before,
-// postsync after success and failure alike. A destroy has only the uninstall
-// hooks, as in helmfile.
-func perform(ctx, late context.Context, s plan.Step, w Workers) (state.Trace, error) {
+// postsync after success and failure alike, also of the release's gates. A destroy
+// has only the uninstall hooks, as in helmfile.
+func perform(ctx, late context.Context, s plan.Step, w verified) (state.Trace, error) {
 	var left state.Trace
 	err := before(w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil))
 	if err == nil {
-		left, err = act(ctx, late, s, w)
+		left, err = act(ctx, late, s, w.Workers)
+	}
+	if err == nil {
+		err = w.gates.release(ctx, s)
 	}
 	return left, errors.Join(err, w.Hooks.Fire(late, spec.EventPostSync, s.Release, err))
 }
@@ -251,7 +274,10 @@ func putBack(ctx context.Context, s plan.Step, w Workers) error {
 		if err != nil && !errors.Is(err, state.ErrAdopted) {
 			return err
 		}
-		if len(s.Have.History) > 0 || left.Revision == 0 {
+		if left.Revision == 0 {
+			left = s.Left // it is uninstalled already, perhaps by a process that was cut off
+		}
+		if s.Base > 0 || left.Revision == 0 {
 			return err // what an uninstall before this run kept stays
 		}
 		return errors.Join(err, w.Undo.Forget(ctx, s.Release, left))

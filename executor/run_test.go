@@ -130,7 +130,8 @@ type noHooks struct{}
 func (noHooks) Fire(context.Context, spec.HookEvent, spec.Release, error) error { return nil }
 
 // build plans lines such as "+a: b" (install a, which needs b), "~a" (upgrade),
-// "-a" (uninstall) and "=a" (unchanged).
+// "-a" (uninstall) and "=a" (unchanged). What ends with "!" has a gate of its own,
+// what ends with "@g" is in the group g, which has one.
 func build(t *testing.T, f *fleet, text string) *plan.Plan {
 	t.Helper()
 	in := plan.Input{Have: state.Snapshot{}, Want: map[spec.ReleaseID]*state.Revision{}}
@@ -141,7 +142,15 @@ func build(t *testing.T, f *fleet, text string) *plan.Plan {
 		}
 		sign, name := line[0], line[1:]
 		name, needs, _ := strings.Cut(name, ":")
-		r := spec.Release{ID: spec.ReleaseID{Name: name}, Installed: sign != '-'}
+		name, group, _ := strings.Cut(name, "@")
+		name, gated := strings.CutSuffix(name, "!")
+		r := spec.Release{ID: spec.ReleaseID{Name: name}, Installed: sign != '-', AtomicGroup: group}
+		if gated {
+			r.Verify = []spec.Gate{{Name: name}}
+		}
+		if group != "" {
+			r.GroupVerify = []spec.Gate{{Name: group}}
+		}
 		for _, n := range strings.Fields(needs) {
 			r.Needs = append(r.Needs, spec.Need{ID: spec.ReleaseID{Name: n}})
 		}
@@ -330,7 +339,7 @@ func TestLifecycleHooks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, h := newFleet(), &recordingHooks{bad: tt.bad}
-				r := Run(t.Context(), build(t, f, tt.graph), Workers{f, f, h}, Options{Concurrency: 1})
+				r := Run(t.Context(), build(t, f, tt.graph), Workers{Releases: f, Undo: f, Hooks: h}, Options{Concurrency: 1})
 				if got := strings.Join(h.log, ", "); got != tt.want {
 					t.Errorf("hooks\n%q, want\n%q", got, tt.want)
 				}
@@ -347,7 +356,7 @@ func TestADestroyFiresCleanupForWhatWasNotThere(t *testing.T) {
 		f, h := newFleet(), &recordingHooks{}
 		p := build(t, f, "-a\n=b")
 		p.Mode = plan.ModeDestroy
-		Run(t.Context(), p, Workers{f, f, h}, Options{})
+		Run(t.Context(), p, Workers{Releases: f, Undo: f, Hooks: h}, Options{})
 		if got := strings.Join(h.log, ", "); got != "preuninstall a, postuninstall a, cleanup b" {
 			t.Errorf("hooks %q", got)
 		}
@@ -369,7 +378,7 @@ func TestAStepThatFailedBeforeItChangedAnythingIsNotUndone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, h := newFleet(), &recordingHooks{bad: tt.bad}
 				f.stale = map[string]bool{tt.stale: true}
-				r := Run(t.Context(), build(t, f, tt.graph), Workers{f, f, h}, Options{})
+				r := Run(t.Context(), build(t, f, tt.graph), Workers{Releases: f, Undo: f, Hooks: h}, Options{})
 				if got := outcomes(r); got != tt.outcomes {
 					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
 				}
@@ -389,7 +398,7 @@ func TestUndoingAnInstallKeepsTheHistoryThatWasThereBefore(t *testing.T) {
 		f := newFleet()
 		f.fail["install a"] = true
 		p := build(t, f, "+a")
-		p.Steps[0].Have.History = []state.Revision{{Number: 4, Status: state.StatusUninstalled}}
+		p.Steps[0].Base = 4
 		Run(t.Context(), p, workers(f), Options{})
 		if got := strings.Join(f.log, ", "); got != "install a, uninstall a" {
 			t.Errorf("log %q", got)
@@ -570,7 +579,7 @@ func TestASecondInterruptEndsAHookThatHangs(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
 		time.AfterFunc(time.Hour, func() { close(abort) })
-		r := Run(ctx, build(t, f, "~a"), Workers{f, f, hangingHooks{}}, Options{Abort: abort})
+		r := Run(ctx, build(t, f, "~a"), Workers{Releases: f, Undo: f, Hooks: hangingHooks{}}, Options{Abort: abort})
 		if took := r.Finished.Sub(r.Started); took != time.Hour || !r.Interrupted {
 			t.Errorf("the run took %s, %s", took, outcomes(r))
 		}

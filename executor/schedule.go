@@ -62,7 +62,9 @@ func newSchedule(p *plan.Plan, opts Options, work func(context.Context, plan.Ste
 	s.results = make([]Result, len(p.Steps))
 	for i, step := range p.Steps {
 		add(plan.Node{Release: step.Release.ID}, i)
-		s.results[i] = Result{Step: step, Outcome: OutcomeSkipped}
+		if s.results[i] = opts.before(step); s.undo {
+			s.results[i] = Result{Step: step, Outcome: OutcomeSkipped}
+		}
 	}
 	for _, e := range p.Edges {
 		from, to := add(e.From, -1), add(e.To, -1)
@@ -122,6 +124,9 @@ func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 			s.ready = s.ready[1:]
 			s.results[n.step].Outcome = OutcomeUnchanged
 			s.release(i, block{})
+		case s.settled(n.step):
+			s.ready = s.ready[1:]
+			s.recall(i)
 		case s.running < s.opts.Concurrency:
 			s.ready = s.ready[1:]
 			s.begin(ctx, i, group)
@@ -138,7 +143,7 @@ func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 func (s *schedule) passFree() bool {
 	for j, i := range s.ready {
 		n := s.nodes[i]
-		if n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() {
+		if n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() || s.settled(n.step) {
 			s.ready[0], s.ready[j] = s.ready[j], s.ready[0]
 			return true
 		}
@@ -175,7 +180,7 @@ func (s *schedule) recorded(ctx context.Context, started Event) error {
 
 func (s *schedule) finish(ctx context.Context, f finished) {
 	r := &s.results[s.nodes[f.node].step]
-	r.Elapsed, r.Left, r.Err = f.elapsed, f.left, f.err
+	r.Elapsed, r.Left, r.Err = f.elapsed, r.Left.Then(f.left), f.err
 	name := r.Step.Release.ID.String()
 	switch {
 	case f.err == nil:
@@ -186,7 +191,7 @@ func (s *schedule) finish(ctx context.Context, f finished) {
 		s.release(f.node, block{because: name + " was cancelled"})
 	default:
 		r.Outcome = OutcomeFailed
-		tolerated := r.Step.Release.Options.ContinueOnError
+		tolerated := tolerates(r.Step.Release, f.err)
 		if !s.opts.KeepGoing && !tolerated && !s.undo {
 			s.stop(name + " failed")
 		}
@@ -240,7 +245,7 @@ func (s *schedule) skip(i int) {
 		if !r.Step.Action.Writes() {
 			r.Outcome = OutcomeUnchanged
 			why = n.blocked
-		} else {
+		} else if r.Outcome == OutcomeSkipped {
 			r.Because = why.because
 		}
 	}

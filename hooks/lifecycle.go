@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -191,6 +192,7 @@ func part(i int) string {
 // process is a program that a hook starts.
 type process struct {
 	argv []string
+	env  []string // on top of our own
 	dir  string
 	show bool // its output is for Options.Output
 }
@@ -206,6 +208,9 @@ func (r *Runner) start(ctx context.Context, p process, failed *Error) error {
 	}
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	cmd.Dir = p.dir
+	if len(p.env) > 0 {
+		cmd.Env = append(os.Environ(), p.env...)
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	err := program.Run(ctx, cmd, r.opts.Grace)
 	out.flush()

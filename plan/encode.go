@@ -59,6 +59,8 @@ type releaseJSON struct {
 	Needs       []spec.Need
 	AtomicGroup string
 	Options     spec.Options
+	Verify      []spec.Gate
+	GroupVerify []spec.Gate
 }
 
 type revisionJSON struct {
@@ -173,7 +175,7 @@ func Decode(data []byte) (*Saved, error) {
 func writtenStep(s Step) stepJSON {
 	r := s.Release
 	return stepJSON{
-		Release: releaseJSON{r.ID, r.Pos, r.Index, r.Labels, r.Installed, r.Enabled, r.Needs, r.AtomicGroup, r.Options},
+		Release: releaseJSON{r.ID, r.Pos, r.Index, r.Labels, r.Installed, r.Enabled, r.Needs, r.AtomicGroup, r.Options, r.Verify, r.GroupVerify},
 		Action:  s.Action, Reason: s.Reason, Phase: s.Have.Phase,
 		Before: writtenRevision(s.Before), After: writtenRevision(s.After), Changes: s.Changes,
 		Drift: s.Drift, Objections: s.Objections, Causes: s.Causes,
@@ -185,7 +187,7 @@ func (s stepJSON) read() Step {
 	return Step{
 		Release: spec.Release{
 			ID: r.ID, Pos: r.Pos, Index: r.Index, Labels: r.Labels, Installed: r.Installed, Enabled: r.Enabled,
-			Needs: r.Needs, AtomicGroup: r.AtomicGroup, Options: r.Options,
+			Needs: r.Needs, AtomicGroup: r.AtomicGroup, Options: r.Options, Verify: r.Verify, GroupVerify: r.GroupVerify,
 		},
 		Action: s.Action, Reason: s.Reason, Have: state.Release{ID: r.ID, Phase: s.Phase},
 		Before: s.Before.read(), After: s.After.read(), Changes: s.Changes,

@@ -24,6 +24,18 @@ import (
 
 var update = flag.Bool("update", false, "write the list of fields of saved plans anew")
 
+func someGate(r *rand.Rand) spec.Gate {
+	reach := spec.Reach{URL: "https://" + word(r), Headers: map[string]string{"X": word(r)}, CA: word(r), InsecureSkipTLSVerify: r.IntN(2) == 0}
+	return spec.Gate{
+		Kind: spec.GateHTTP, Name: word(r), Pos: spec.Pos{File: "f", Line: r.IntN(99)}, File: r.IntN(9),
+		Within: time.Duration(r.Int64N(1e12)), For: time.Duration(r.Int64N(1e12)), Interval: 1, Timeout: 2,
+		HTTP:       spec.HTTPProbe{Reach: reach, Method: "GET", Body: word(r), Status: []string{"2xx"}, Contains: word(r), Matches: word(r)},
+		Prometheus: spec.PrometheusQuery{Reach: reach, Query: word(r), Threshold: "< 1", NoDataPass: true},
+		Test:       spec.ChartTest{Only: []string{word(r)}, Skip: []string{word(r)}, Logs: true},
+		Command:    spec.GateCommandRun{Argv: []string{word(r)}, Env: map[string]string{"A": word(r)}, Dir: "/", ShowLogs: true},
+	}
+}
+
 // arbitrary is a plan with random content in every field that is saved.
 func arbitrary(r *rand.Rand) *Plan {
 	var text strings.Builder
@@ -37,6 +49,7 @@ func arbitrary(r *rand.Rand) *Plan {
 		one.Pos = spec.Pos{File: "helmfile.yaml", Line: r.IntN(99)}
 		one.Labels = map[string]string{"tier": word(r)}
 		one.AtomicGroup, one.Needs = word(r), nil
+		one.Verify, one.GroupVerify = []spec.Gate{someGate(r)}, []spec.Gate{someGate(r), someGate(r)}
 		one.Chart = spec.Chart{Ref: "secret-user:secret-password@repo/" + word(r)}
 		one.Options = spec.Options{Wait: r.IntN(2) == 0, Timeout: time.Duration(r.Int64N(1e12)), HistoryMax: r.IntN(9),
 			Description: word(r), PostRendererArgs: []string{"secret"}, Track: spec.Track{Kinds: []string{word(r)}}}

@@ -16,14 +16,14 @@ var ErrCycle = errors.New("needs form a cycle")
 // order adds every edge to a plan and sorts its steps by them.
 func order(p *Plan, files []spec.File) (*Plan, error) {
 	byFiles := fileEdges(p.Steps, files)
-	p.Edges = append(needsEdges(p.Steps), byFiles...)
+	p.Edges = slices.Concat(needsEdges(p.Steps), byFiles, groupEdges(p.Steps))
 	sorted, err := sortSteps(p)
 	if errors.Is(err, ErrCycle) && p.Mode == ModeDestroy {
 		p.Edges = append(needsEdges(inUse(p.Steps)), byFiles...)
 		sorted, err = sortSteps(p)
 	}
 	if err != nil {
-		return nil, err
+		return nil, untangled(p, err)
 	}
 	p.Steps = sorted
 	p.Edges = append(p.Edges, inferredEdges(p)...)

@@ -44,10 +44,10 @@ func (s *Saved) Renew(rest, fresh *Plan) (*Plan, error) {
 	}
 	// From here on as order does it, so that what did not move comes out as it
 	// was.
-	p.Edges = append(needsEdges(p.Steps), refiled(p.Steps, s.Plan.Edges)...)
+	p.Edges = slices.Concat(needsEdges(p.Steps), refiled(p.Steps, s.Plan.Edges), groupEdges(p.Steps))
 	var err error
 	if p.Steps, err = sortSteps(p); err != nil {
-		return nil, err
+		return nil, untangled(p, err)
 	}
 	p.Edges = asBefore(append(p.Edges, inferredEdges(p)...), s.Plan.Edges)
 	p.Steps, err = sortSteps(p)

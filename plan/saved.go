@@ -165,6 +165,9 @@ func trimmed(s Step) Step {
 		ID: r.ID, Pos: r.Pos, Index: r.Index, Labels: maps.Clone(r.Labels), Installed: r.Installed, Enabled: r.Enabled,
 		Needs: slices.Clone(r.Needs), AtomicGroup: r.AtomicGroup, Options: r.Options,
 	}
+	if s.Action.Writes() {
+		s.Release.Verify, s.Release.GroupVerify = r.Verify, r.GroupVerify
+	}
 	s.Release.Options.PostRenderer, s.Release.Options.PostRendererArgs = "", nil
 	s.Have, s.Seen = state.Release{ID: s.Have.ID, Phase: s.Have.Phase}, nil
 	if s.Before != nil {

@@ -115,6 +115,7 @@ func (c *converter) release(r *schema.Release) Release {
 		Installed: r.Installed == nil || *r.Installed, Enabled: on,
 		AtomicGroup: r.AtomicGroup,
 		Values:      c.values(r), Set: set, Options: options, Hooks: hooks(r.Hooks),
+		Verify:    c.gates(r),
 		Customize: c.customization(r), UnitTests: r.UnitTests,
 	}
 }
@@ -130,7 +131,7 @@ func (c *converter) chart(r *schema.Release) Chart {
 		Ref: ref, Declared: r.Chart, Version: r.Version, Dir: c.file.dir,
 		Repository: c.repositoryOf(ref),
 		Devel:      orDefault(r.Devel, d.Devel),
-		Verify:     orDefault(r.Verify, d.Verify),
+		Verify:     orDefault(provenance(r), d.Verify),
 		Keyring:    orText(r.Keyring, d.Keyring),
 		PlainHTTP:  r.PlainHTTP || d.PlainHTTP, InsecureSkipTLSVerify: r.InsecureSkipTLSVerify || d.InsecureSkipTLSVerify,
 		SkipDeps: orDefault(r.SkipDeps, d.SkipDeps),

@@ -60,15 +60,20 @@ func Keys() []Key {
 	for _, k := range idleKeys() {
 		idle[k.key] = k.reason
 	}
-	own := []string{"fileOrder", "owner", "stateNamespace", "releases.atomicGroup"}
+	own := []string{"fileOrder", "owner", "stateNamespace", "releases.atomicGroup", "groups"}
 	var out []Key
 	for _, path := range schema.Keys() {
 		if path == "drift" || strings.HasPrefix(path, "drift.") {
 			own = append(own, path)
 		}
-		out = append(out, Key{Path: path, Own: slices.Contains(own, path), Idle: idle[path]})
+		out = append(out, Key{Path: path, Own: slices.Contains(own, path) || ownBelow(path), Idle: idle[path]})
 	}
 	return out
+}
+
+// ownBelow reports keys of structures that helmfile does not know.
+func ownBelow(path string) bool {
+	return strings.HasPrefix(path, "releases.verify.") || strings.HasPrefix(path, "groups.")
 }
 
 // warnIdle names, in one warning a file, the keys that are given and change

@@ -29,6 +29,7 @@ type loader struct {
 	spec  *Spec
 
 	secrets *secretStore
+	pins    pins
 }
 
 // Load reads a state file ("-": standard input), a folder of them, or with an
@@ -65,15 +66,19 @@ func Load(ctx context.Context, path string, opts LoadOptions) (*Spec, error) {
 	}
 	if *from == "" {
 		*from = path
+		if err := l.pinned(path); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := l.visit(ctx, path, top); err != nil {
 		return nil, err
 	}
+	l.joinGroups()
 	return l.spec, nil
 }
 
 func newLoader(opts LoadOptions) *loader {
-	l := &loader{opts: opts, fetch: source.New(source.Options{CacheDir: opts.CacheDir, LookupEnv: opts.LookupEnv})}
+	l := &loader{opts: opts, fetch: source.New(source.Options{CacheDir: opts.CacheDir, LookupEnv: opts.LookupEnv, Got: opts.GotSource})}
 	l.secrets = newSecretStore(opts)
 	l.tmpl = tmpl.New(tmpl.Options{
 		NoExec: opts.NoExec, LookupEnv: opts.LookupEnv,

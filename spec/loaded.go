@@ -71,6 +71,9 @@ func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error 
 		c.add(&f.state.Releases[i])
 	}
 	c.resolveNeeds()
+	var wrong []error
+	l.spec.Files[file].Groups, wrong = groupGates(f.state.Groups, file)
+	c.errs = append(c.errs, wrong...)
 	if err := c.join(); err != nil {
 		return err
 	}
@@ -92,19 +95,33 @@ func (l *loader) addReleases(ctx context.Context, f *stateFile, file int) error 
 func (l *loader) applyLock(f *stateFile, c *converter) ([]error, error) {
 	out := make([]error, len(c.releases))
 	all, err := l.locked(f)
-	if err != nil || all == nil {
+	if err != nil {
 		return out, err
 	}
 	for i := range c.releases {
 		r := &c.releases[i]
-		version, err := lock(r.Chart, all, f.lockPath())
+		var err error
+		if all != nil {
+			err = r.Chart.lock(all, f.lockPath())
+		}
+		if err == nil {
+			err = l.pinAll(r)
+		}
 		if err != nil {
 			out[i] = &Error{Pos: r.Pos, Field: "releases." + r.ID.Name + ".version", Err: err}
 			continue
 		}
-		r.Chart.Version, c.raw[i].Version = version, version
+		c.raw[i].Version = r.Chart.Version
 	}
 	return out, nil
+}
+
+func (c *Chart) lock(all []lockedChart, path string) error {
+	version, err := lockedVersion(*c, all, path)
+	if err == nil {
+		c.Version = version
+	}
+	return err
 }
 
 // unlocked joins what is wrong with the chart versions of releases.

@@ -60,6 +60,12 @@ type Release struct {
 	Options Options
 	Hooks   []Hook
 
+	// Verify are the gates that an install or upgrade has to pass before anything
+	// that needs the release starts; GroupVerify those of its AtomicGroup, passed
+	// when all of its members are done.
+	Verify      []Gate
+	GroupVerify []Gate
+
 	Customize Customization // changes to the chart's output before it is installed
 	UnitTests []string      // folders of unit tests, relative to the chart
 }
@@ -77,6 +83,8 @@ type Chart struct {
 	Ref        string
 	Declared   string      // Ref before the key chart of the file, or --chart, replaced it
 	Version    string      // a version or a semver range; empty: newest
+	Asked      string      // Version before a lock file pinned it
+	Digest     string      // sha256:... that its content is held to; empty: nothing is pinned
 	Dir        string      // absolute folder that a relative Ref starts from
 	Repository *Repository // the declared repository that Ref's prefix names; nil if none
 
@@ -134,6 +142,8 @@ type Customization struct {
 type Dependency struct {
 	Chart      string      // as Chart.Ref
 	Version    string      // a version or a range; empty: newest
+	Asked      string      // as of Chart
+	Digest     string      // as of Chart
 	Alias      string      // empty: the chart's name
 	Repository *Repository // the declared repository that Chart's prefix names; nil if none
 	Pos        Pos

@@ -77,6 +77,8 @@ type File struct {
 	StateNamespace string
 
 	DriftIgnores []DriftIgnore // of drift.ignore
+
+	Groups map[string][]Gate // gates of releases that share an AtomicGroup, by its name
 }
 
 // HelmArgs are the flags of Helm that helmDefaults of a file list as text.

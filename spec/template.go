@@ -194,7 +194,11 @@ func applyBooleans(r *schema.Release) error {
 		r.WaitTemplate, r.Wait = nil, b
 	}
 	if b := read("verifyTemplate", r.VerifyTemplate); b != nil {
-		r.VerifyTemplate, r.Verify = nil, b
+		verify := schema.Verify{Provenance: b}
+		if r.Verify != nil {
+			verify.Gates = r.Verify.Gates
+		}
+		r.VerifyTemplate, r.Verify = nil, &verify
 	}
 	if b := read("conditionTemplate", r.ConditionTemplate); b != nil {
 		r.ConditionTemplate, r.Condition = nil, fmt.Sprint(*b)

@@ -27,7 +27,7 @@ import (
 
 // Version is the version of the format that this program writes, and the only
 // one that it reads.
-const Version = 2
+const Version = 3
 
 // The ways in which a file is refused.
 var (

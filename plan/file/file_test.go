@@ -108,7 +108,7 @@ func TestUnpackRefusesWhatWasNotSaved(t *testing.T) {
 	}{
 		{"nothing", nil, file.ErrNoPlan},
 		{"a state file", []byte("releases:\n- name: web\n"), file.ErrNoPlan},
-		{"a later version", bytes.Replace(data, []byte("plan 2"), []byte("plan 3"), 1), file.ErrVersion},
+		{"a later version", bytes.Replace(data, []byte("plan 3"), []byte("plan 4"), 1), file.ErrVersion},
 		{"only its first line", data[:len("flotilla plan 2\n")], file.ErrDamaged},
 		{"something at its end", append(slices.Clone(data), 0), file.ErrDamaged},
 	}

@@ -11,13 +11,15 @@ import (
 // flotilla's own added.
 func TestKeysAreAllOfHelmfiles(t *testing.T) {
 	const (
-		own          = 3 // fileOrder, owner and stateNamespace
+		own          = 4 // fileOrder, owner, stateNamespace and groups
 		ownOfRelease = 1 // atomicGroup
 	)
 	want := map[string]int{
 		"": 22 + own, "releases": 88 + ownOfRelease, "helmDefaults": 43, "repositories": 15, "environments": 6,
 		"helmfiles": 5, "releases.hooks": 6, "releases.set": 4, "releases.dependencies": 3, "releases.inherit": 2,
 		"releases.trackResources": 3, "environments.missingFileHandlerConfig": 1,
+		"releases.verify": 2, "releases.verify.gates": 12, "releases.verify.gates.http": 9,
+		"releases.verify.gates.prometheus": 7, "releases.verify.gates.test": 2, "groups": 1,
 	}
 	got := map[string]int{}
 	for _, key := range Keys() {

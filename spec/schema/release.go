@@ -7,7 +7,7 @@ type Release struct {
 	ChartPath                  string            `yaml:"chartPath,omitempty"`
 	Directory                  string            `yaml:"directory,omitempty"`
 	Version                    string            `yaml:"version,omitempty"`
-	Verify                     *bool             `yaml:"verify,omitempty"`
+	Verify                     *Verify           `yaml:"verify,omitempty"`
 	Keyring                    string            `yaml:"keyring,omitempty"`
 	EnableDNS                  *bool             `yaml:"enableDNS,omitempty"`
 	Devel                      *bool             `yaml:"devel,omitempty"`

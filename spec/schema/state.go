@@ -32,6 +32,8 @@ type State struct {
 	// Owner and StateNamespace are flotilla's own; see spec.Owner.
 	Owner          string `yaml:"owner,omitempty"`
 	StateNamespace string `yaml:"stateNamespace,omitempty"`
+	// Groups is flotilla's own: gates of the releases that share an atomicGroup.
+	Groups map[string]Group `yaml:"groups,omitempty"`
 	// Drift is flotilla's own.
 	Drift Drift `yaml:"drift,omitempty"`
 	// RenderedValues is written by "build" and ignored when read.
