@@ -30,6 +30,8 @@ var below = map[string][]string{
 	"spec/program": {},
 	"spec":         {"spec/hcl", "spec/origin", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
 
+	"spec/promote/edit": {"spec/origin", "spec/schema"},
+
 	"state":                     {"spec"},
 	"state/openapi":             {},
 	"state/cluster":             {"spec", "state"},
@@ -87,7 +89,7 @@ var rooms = map[string][]string{
 	"github.com/opencontainers":            {"engine/chart"},
 	"github.com/Masterminds/sprig":         {"spec/tmpl"},
 	"dario.cat/mergo":                      {"spec", "spec/values"},
-	"gopkg.in/yaml.v3":                     {"engine/kustomize", "spec", "spec/origin", "spec/schema", "spec/tmpl", "spec/values"},
+	"gopkg.in/yaml.v3":                     {"engine/kustomize", "spec", "spec/origin", "spec/promote/edit", "spec/schema", "spec/tmpl", "spec/values"},
 	"sigs.k8s.io/yaml":                     {"spec", "spec/program", "spec/schema", "spec/secret", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "engine/kustomize", "plan", "plan/diff", "cmd/cli", "cmd/view"},
 	"github.com/sergi/go-diff":             {"plan/diff"},
 	"github.com/google/cel-go":             {"plan/policy"},
