@@ -108,10 +108,10 @@ func lockable(c Chart) (lockedChart, bool) {
 	return lockedChart{Name: name, Repository: url, Version: c.Version}, true
 }
 
-// lock gives the locked version of a chart: the first of that name that the
+// lockedVersion gives the locked version of a chart: the first of that name that the
 // declared version allows. Old locks have the whole path as the name of an OCI
 // chart.
-func lock(c Chart, all []lockedChart, path string) (string, error) {
+func lockedVersion(c Chart, all []lockedChart, path string) (string, error) {
 	want, ok := lockable(c)
 	if !ok {
 		return c.Version, nil
@@ -200,7 +200,7 @@ func (s *Spec) stillLocked(file int, selected []Resolved, path string) []Resolve
 		if _, ok := lockable(r.Chart); !ok || r.File != file || slices.ContainsFunc(selected, func(s Resolved) bool { return s.Release.Index == r.Index }) {
 			continue
 		}
-		if version, err := lock(r.Chart, old, path); err == nil {
+		if version, err := lockedVersion(r.Chart, old, path); err == nil {
 			out = append(out, Resolved{Release: r, Version: version})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
+	"github.com/flotilla-sh/flotilla/spec/source"
 	"github.com/flotilla-sh/flotilla/spec/tmpl"
 )
 
@@ -34,7 +35,8 @@ type LoadOptions struct {
 	// them. Leave it empty when needs outside the selection matter.
 	Selectors []string
 
-	IgnoreLock  bool // take chart versions as declared, although a lock file says others
+	IgnoreLock  bool // take chart versions as declared, although a lock file of helmfile says others
+	IgnorePins  bool // take charts and sources as they are, although flotilla's lock file pins others
 	NoExec      bool // templates may not start programs
 	NoFileOrder bool // --file-order none
 	Sequential  bool // the files of a folder come one after another, in order of name
@@ -50,6 +52,10 @@ type LoadOptions struct {
 	// to them; nil: the helper does. Both must be safe for concurrent use.
 	Secrets     SecretHelper
 	ClusterData func(ctx context.Context, from ClusterObject) (map[string]string, error)
+
+	// GotSource is told what each remote source that was fetched holds, by its
+	// name; nil: nobody asks. It must be safe for concurrent use.
+	GotSource func(name string, is source.Pin)
 
 	ReadFiles *ReadFiles // gets to know every local file that is read; nil: nobody asks
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/spec/source"
 	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
@@ -31,6 +32,7 @@ type session struct {
 	planFile string // digest of the file of the saved plan that was read; empty: none was
 
 	secrets  *secrets
+	reports  *reports // nil: none is to be written
 	fence    *fence
 	clusters func() *cluster.Clusters // the same ones at every call
 }
@@ -45,6 +47,7 @@ type request struct {
 
 	validate bool // hold what is wanted against the schemas of its kinds
 
+	pinning  *pinning         // collect what comes from the network, as it is now; nil: nobody asks
 	unlocked bool             // take chart versions as declared, whatever lock files say
 	policy   spec.NeedsPolicy // empty: what needs says
 }
@@ -183,6 +186,7 @@ func (s *session) read(ctx context.Context, q request) (*spec.Spec, spec.Selecto
 		return nil, spec.Selector{}, err
 	}
 	loaded, err := spec.Load(ctx, s.globals.File, s.loadOptions(q))
+	s.reports.loaded(loaded)
 	return loaded, selector, err
 }
 
@@ -199,6 +203,10 @@ func (s *session) fleet(loaded *spec.Spec, selected []spec.Release, err error) (
 
 func (s *session) loadOptions(q request) spec.LoadOptions {
 	g := s.globals
+	sources, got := s.cacheDir("sources"), (func(string, source.Pin))(nil)
+	if q.pinning != nil {
+		sources, got = q.pinning.dir, q.pinning.source
+	}
 	return s.secrets.options(spec.LoadOptions{
 		Environment:          g.Environment,
 		Namespace:            g.Namespace,
@@ -215,7 +223,9 @@ func (s *session) loadOptions(q request) spec.LoadOptions {
 		IgnoreLock:           q.unlocked,
 		Sequential:           g.SequentialHelmfiles,
 		NoFileOrder:          g.FileOrder == "none",
-		CacheDir:             s.cacheDir("sources"),
+		IgnorePins:           q.unlocked || q.pinning != nil,
+		GotSource:            got,
+		CacheDir:             sources,
 		Dir:                  s.dir,
 		ReadFiles:            s.reads,
 		LookupEnv:            s.env.Lookup,

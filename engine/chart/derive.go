@@ -97,8 +97,10 @@ func (s *Store) addition(ctx context.Context, ref spec.Chart, d spec.Dependency)
 	if wanted, _ := splitDigest(d.Version); src.kind == fromDisk && !compatible(wanted, out.version) {
 		return addition{}, fail(ErrNotFound, "version %s is needed, but %s is version %s", wanted, src, out.version)
 	}
-	out.files, err = s.build(ctx, found, nil)
-	return out, err
+	if out.files, err = s.build(ctx, found, nil); err != nil || d.Digest == "" {
+		return out, err
+	}
+	return out, held(src, digestFiles(sorted(out.files)), d.Digest)
 }
 
 // declare names the additions in the file that declares dependencies, at the

@@ -94,7 +94,7 @@ func (s *Store) Get(ctx context.Context, ref spec.Chart) (*Chart, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.charts.do(ctx, src, func(ctx context.Context) (*Chart, error) {
+	c, err := s.charts.do(ctx, src, func(ctx context.Context) (*Chart, error) {
 		c, err := s.read(ctx, src)
 		if err != nil {
 			return nil, err
@@ -115,6 +115,21 @@ func (s *Store) Get(ctx context.Context, ref spec.Chart) (*Chart, error) {
 		}
 		return built, err
 	})
+	if err == nil && ref.Digest != "" {
+		err = held(src, c.Digest, ref.Digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// held compares a chart's digest with the one that it is held to.
+func held(src source, is, want string) error {
+	if is == want {
+		return nil
+	}
+	return fail(ErrChecksum, "chart %s is not what the lock file pins: its content has the digest %s, and %s is pinned; when that is meant, bring the lock file up to date with flotilla lock", src, is, want)
 }
 
 // Open gives a chart that this Store, or an earlier one on the same CacheDir,

@@ -34,7 +34,7 @@ func (f *Fetcher) pinned(a *address) (*address, Pin, error) {
 	}
 	want, ok := f.opts.Pin(a.name())
 	if !ok {
-		return nil, Pin{}, ErrUnpinned
+		return nil, Pin{}, fmt.Errorf("%w by %s: bring that up to date with flotilla lock", ErrUnpinned, f.opts.PinnedBy)
 	}
 	if want.Commit == "" || a.getter != "git" {
 		return a, want, nil
@@ -71,7 +71,7 @@ func (f *Fetcher) hold(ctx context.Context, a *address, dir string, want Pin) er
 		f.opts.Got(a.name(), is)
 	}
 	if f.opts.Pin != nil && want.Digest != is.Digest {
-		return fmt.Errorf("%w: its digest is %s, and %s was pinned", ErrMoved, is.Digest, want.Digest)
+		return fmt.Errorf("%w: its digest is %s, and %s pins %s", ErrMoved, is.Digest, f.opts.PinnedBy, want.Digest)
 	}
 	return nil
 }

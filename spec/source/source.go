@@ -36,6 +36,8 @@ type Options struct {
 	// Pin says what a source, by its Name, must hold: ErrMoved where it does not,
 	// ErrUnpinned where ok is false. Nil: nothing is pinned.
 	Pin func(name string) (want Pin, ok bool)
+	// PinnedBy is the file that says so, for errors.
+	PinnedBy string
 	// Got is told what each source that was asked for holds. It may be called from
 	// several goroutines. Nil: nobody asks.
 	Got func(name string, is Pin)
