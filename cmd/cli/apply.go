@@ -17,6 +17,7 @@ import (
 // changeFlags are what apply and sync have in common.
 type changeFlags struct {
 	format
+	reportFlags
 	overlay
 	needsFlags
 	diffFlags
@@ -85,6 +86,7 @@ func (c *syncCmd) Run(ctx context.Context, s *session) error {
 
 type destroyCmd struct {
 	format
+	reportFlags
 	needsFlags
 	runFlags
 	rawArgs

@@ -88,23 +88,26 @@ func Run(ctx context.Context, args []string, env Env) int {
 	secrets := newSecrets(env)
 	defer secrets.close()
 	env.Streams = secrets.mask(env.Streams)
+	asked, rerr := g.reports(env, typed.given)
+	env.Streams = asked.streams(env.Streams)
 	v, verr := g.view(env, typed.given)
-	if err := errors.Join(usage(err), usage(verr)); err != nil {
+	if err := errors.Join(usage(err), usage(verr), usage(rerr)); err != nil {
 		if v == nil {
 			v, _ = view.New(view.FormatHuman, env.Streams, env.Now)
 		}
 		v.Error(err)
 		return exitUsage
 	}
+	v = asked.collect(v, env, command.Command(), &g.Globals)
 	tellIdle(v, typed, g.formats())
-	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets, fence: &fence{}}
+	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets, fence: &fence{}, reports: asked}
 	s.clusters = s.clustersOnce()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(s)
 	if untold := withoutTold(err); untold != nil {
-		v.Error(untold)
+		s.view.Error(untold)
 	}
-	return exitCode(ctx, err)
+	return asked.write(v, exitCode(ctx, err))
 }
 
 func usage(err error) error {

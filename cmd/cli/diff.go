@@ -8,6 +8,7 @@ import (
 
 type diffCmd struct {
 	format
+	reportFlags
 	concurrency
 	overlay
 	needsFlags

@@ -135,6 +135,7 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 		return nil, interrupted(ctx, err)
 	}
 	policy.Diff.Redact = s.secrets.met.Redact
+	policy.Diff.ShowSecrets = policy.Diff.ShowSecrets && s.reports == nil // whatever flags in state files say
 	p, err := s.build(ctx, plan.Input{
 		Releases:      f.releases,
 		Files:         f.spec.Files,

@@ -21,6 +21,7 @@ func (f planFormat) format() format { return format(f) }
 
 type planCmd struct {
 	planFormat
+	reportFlags
 	concurrency
 	overlay
 	needsFlags

@@ -48,6 +48,7 @@ func (s *session) readPlan(path string, with identities) (*plan.Saved, map[strin
 		return nil, nil, fmt.Errorf("reading the plan %s: %w", path, err)
 	}
 	s.secrets.met.Learn(saved.Secrets)
+	s.reports.saved(saved)
 	return saved, charts, nil
 }
 

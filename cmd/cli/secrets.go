@@ -82,6 +82,14 @@ type redactedView struct {
 	met *spec.Redactor
 }
 
+// Warn passes a warning on.
+func (v redactedView) Warn(message string) { v.View.Warn(v.met.Redact(message)) }
+
+// Error passes every error on that is joined.
+func (v redactedView) Error(err error) {
+	v.View.Error(errors.Join(v.errors(view.Flatten(err))...))
+}
+
 // Event passes an event on.
 func (v redactedView) Event(e executor.Event) {
 	e.Err = v.error(e.Err)
@@ -95,7 +103,7 @@ func (v redactedView) Report(r executor.Report, mode plan.Mode) {
 		r.Results[i].Err = v.error(r.Results[i].Err)
 		r.Results[i].Undo = v.error(r.Results[i].Undo)
 	}
-	r.HookErrs, r.RecordErrs = v.errors(r.HookErrs), v.errors(r.RecordErrs)
+	r.HookErrs, r.RecordErrs, r.Fenced = v.errors(r.HookErrs), v.errors(r.RecordErrs), v.error(r.Fenced)
 	r.Lost = slices.Clone(r.Lost)
 	for i := range r.Lost {
 		r.Lost[i].Why = v.met.Redact(r.Lost[i].Why)

@@ -15,6 +15,7 @@ import (
 // Description is a step in the words that the view for people has, for formats
 // that lay them out in their own way. What is empty is not told.
 type Description struct {
+	Sign       string // of the action: + ~ - < =
 	Headline   string // what happens and why: action, chart, revision, reason
 	Because    string // what makes the release change
 	Drift      []string
@@ -26,7 +27,7 @@ type Description struct {
 
 // ObjectText is one object of a step that differs.
 type ObjectText struct {
-	Op    diff.Op
+	Sign  string // + ~ - or, of one that moves, >
 	Title string
 	Notes []string
 	Lines []diff.Line // none where only the name is to be shown
@@ -34,7 +35,8 @@ type ObjectText struct {
 
 // Describe tells of a step what the options let a view show.
 func Describe(s plan.Step, opts PlanOptions) Description {
-	d := Description{Headline: headline(s), Objections: objectionLines(s)}
+	sign, _ := symbol(s.Action)
+	d := Description{Sign: sign, Headline: headline(s), Objections: objectionLines(s)}
 	if opts.Brief {
 		return d
 	}
@@ -44,7 +46,8 @@ func Describe(s plan.Step, opts PlanOptions) Description {
 	}
 	shown := diff.Show(s.Changes, opts.selection(s))
 	for _, i := range shown.Items {
-		o := ObjectText{Op: i.Op, Title: painter{}.title(i)}
+		o := ObjectText{Title: painter{}.title(i)}
+		o.Sign, _ = opSymbol(i.Op)
 		if !opts.nameOnly(i, s) {
 			o.Notes, o.Lines = notes(i), i.Unified(opts.Context)
 		}

@@ -57,7 +57,7 @@ type jsonExplanation struct {
 
 // MarshalJSON writes the form that --output json and yaml have.
 func (e Explanation) MarshalJSON() ([]byte, error) {
-	return json.Marshal(jsonExplanation{"explanation", Schema, idOf(e.Release), e.Chart, e.Environment, append([]ExplainedValue{}, e.Values...)})
+	return json.Marshal(jsonExplanation{"explanation", schema, idOf(e.Release), e.Chart, e.Environment, append([]ExplainedValue{}, e.Values...)})
 }
 
 // Explain prints a table, with what a value overrides below it.

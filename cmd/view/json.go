@@ -13,9 +13,9 @@ import (
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-// Schema is the version of what is printed as JSON; it moves when a field
+// schema is the version of what is printed as JSON; it moves when a field
 // changes its meaning or goes away.
-const Schema = "flotilla/v1"
+const schema = "flotilla/v1"
 
 // jsonView prints one object a line, or one YAML document each: plans, steps and reports to Out, for they
 // are the result; warnings, errors, questions and the output of hooks to Err.
@@ -59,7 +59,7 @@ type jsonStep struct {
 }
 
 func (v *jsonView) header(kind string) jsonHeader {
-	return jsonHeader{Type: kind, Schema: Schema, Time: v.now().UTC()}
+	return jsonHeader{Type: kind, Schema: schema, Time: v.now().UTC()}
 }
 
 func (v *jsonView) write(value any) { v.print(v.out, value) }

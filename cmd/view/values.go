@@ -5,6 +5,9 @@ import (
 	"github.com/flotilla-sh/flotilla/plan"
 )
 
+// Schema is the version of what FormatJSON prints.
+const Schema = schema
+
 // PlanValue is what FormatJSON tells of a plan, without type, schema and time:
 // a value for an encoder of JSON.
 func PlanValue(p *plan.Plan, opts PlanOptions) any { return planOf(p, opts) }
