@@ -53,6 +53,7 @@ var below = map[string][]string{
 	"executor":   {"spec", "state", "plan", "hooks"},
 
 	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "plan/live", "executor", "hooks"},
+	"cmd/view/report":    {"spec", "state", "plan", "plan/diff", "plan/live", "executor", "cmd/view"},
 	"cmd/cli":            {"*"},
 	"cmd/flotilla/early": {},
 	"cmd/bench":          {"state/cluster", "cmd/bench/traffic"},
