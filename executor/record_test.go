@@ -47,6 +47,11 @@ func (n *notes) End(e Event) {
 	n.note(fmt.Sprintf("end %s %s", e.Step.Release.ID.Name, e.Outcome))
 }
 
+func (n *notes) Enter(_ context.Context, stage Stage) error {
+	n.note("enter " + string(stage))
+	return nil
+}
+
 func (n *notes) note(line string) {
 	n.fleet.mu.Lock()
 	defer n.fleet.mu.Unlock()
@@ -60,7 +65,7 @@ func TestEveryStepIsRecordedBeforeItWritesAndAfter(t *testing.T) {
 		r := Run(t.Context(), build(t, f, "+a\n~b: a\n+c: b\n=d"), workers(f), Options{Record: &notes{fleet: f, cost: time.Second}})
 		want := []string{
 			"begin do a", "install a", "end a done", "begin do b", "upgrade b", "end b failed",
-			"begin undo b", "rollback b", "end b done", "begin undo a", "uninstall a", "forget a", "end a done",
+			"enter undoing", "begin undo b", "rollback b", "end b done", "begin undo a", "uninstall a", "forget a", "end a done",
 		}
 		if d := cmp.Diff(want, f.log); d != "" {
 			t.Errorf("what was done (-want +got):\n%s", d)

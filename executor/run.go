@@ -100,17 +100,9 @@ func cleanup(ctx context.Context, mode plan.Mode, r Report, w Workers) []error {
 // undo runs the plan's undo on what the scope says, and folds its results into
 // the report. It outlives the interrupt that may have caused it, but not Abort.
 func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) Report {
-	failed := ids(r.Results, func(x Result) bool { return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled })
-	touched := ids(r.Results, func(x Result) bool {
-		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
-	})
-	scope := opts.Scope
-	if r.Tolerated = !r.UndoAsked && tolerated(r); r.Tolerated && scope == plan.ScopePlan {
-		scope = plan.ScopeRelease
-	}
-	back, lost := p.Undo(p.Touched(scope, touched, failed), traces(r.Results))
+	back, lost := undoPlan(p, &r, opts.Scope)
 	if len(back.Steps) == 0 && r.Count(OutcomeUndone) == 0 {
-		r.UndoRan = scope == plan.ScopePlan
+		r.UndoRan = opts.Scope == plan.ScopePlan && !r.Tolerated
 		return r
 	}
 	undoCtx, cancel := UntilAbort(ctx, opts.Abort)
@@ -137,6 +129,18 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 	}
 	r.Lost = append(r.Lost, dropNamespaces(undoCtx, r.Results, w)...)
 	return r
+}
+
+// undoPlan says what is put back of a run that ended that way, and what cannot be.
+func undoPlan(p *plan.Plan, r *Report, scope plan.Scope) (*plan.Plan, []plan.Lost) {
+	failed := ids(r.Results, func(x Result) bool { return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled })
+	touched := ids(r.Results, func(x Result) bool {
+		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
+	})
+	if r.Tolerated = !r.UndoAsked && tolerated(*r); r.Tolerated && scope == plan.ScopePlan {
+		scope = plan.ScopeRelease
+	}
+	return p.Undo(p.Touched(scope, touched, failed), traces(r.Results))
 }
 
 // dropNamespaces deletes the namespaces that installs created which are undone.
