@@ -232,7 +232,7 @@ func (l *loader) visitFile(ctx context.Context, path string, n nested) (int, err
 	file.Depends = append(before, n.after...)
 	l.spec.Files = append(l.spec.Files, file)
 	l.spec.loaded.files = append(l.spec.loaded.files, fileExtra{file: f, chain: n.chain, explicit: n.explicit, selectors: n.selectors})
-	errs = append(errs, l.addReleases(ctx, f, index), l.addDrift(f, index))
+	errs = append(errs, l.addReleases(ctx, f, index), l.addDrift(f, index), l.addPromotion(f, index))
 	return index, errors.Join(errs...)
 }
 

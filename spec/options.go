@@ -57,6 +57,10 @@ type LoadOptions struct {
 	// name; nil: nobody asks. It must be safe for concurrent use.
 	GotSource func(name string, is source.Pin)
 
+	// Edited are files that are read as if they held this, by the paths that they
+	// are opened with. Templates and references read them as they are.
+	Edited map[string][]byte
+
 	ReadFiles *ReadFiles // gets to know every local file that is read; nil: nobody asks
 
 	Redactor *Redactor // gets to know every secret that is met; nil: one of its own

@@ -60,6 +60,9 @@ func (r *ReadFiles) All() []ReadFile {
 
 // read reads a file within bounds, and remembers it.
 func (o LoadOptions) read(file string) ([]byte, error) {
+	if text, edited := o.Edited[file]; edited {
+		return text, nil
+	}
 	text, err := readBounded(file)
 	if err == nil {
 		o.ReadFiles.Add(file, text)

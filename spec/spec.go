@@ -77,6 +77,7 @@ type File struct {
 	StateNamespace string
 
 	DriftIgnores []DriftIgnore // of drift.ignore
+	Promotion    Promotion     // its own; see PromotionOf
 
 	Groups map[string][]Gate // gates of releases that share an AtomicGroup, by its name
 }

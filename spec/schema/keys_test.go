@@ -11,7 +11,7 @@ import (
 // flotilla's own added.
 func TestKeysAreAllOfHelmfiles(t *testing.T) {
 	const (
-		own          = 4 // fileOrder, owner, stateNamespace and groups
+		own          = 6 // fileOrder, owner, stateNamespace, groups, drift and promotion
 		ownOfRelease = 1 // atomicGroup
 	)
 	want := map[string]int{
@@ -20,6 +20,7 @@ func TestKeysAreAllOfHelmfiles(t *testing.T) {
 		"releases.trackResources": 3, "environments.missingFileHandlerConfig": 1,
 		"releases.verify": 2, "releases.verify.gates": 12, "releases.verify.gates.http": 9,
 		"releases.verify.gates.prometheus": 7, "releases.verify.gates.test": 2, "groups": 1,
+		"drift": 1, "drift.ignore": 7, "promotion": 4,
 	}
 	got := map[string]int{}
 	for _, key := range Keys() {

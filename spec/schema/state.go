@@ -36,6 +36,8 @@ type State struct {
 	Groups map[string]Group `yaml:"groups,omitempty"`
 	// Drift is flotilla's own.
 	Drift Drift `yaml:"drift,omitempty"`
+	// Promotion is flotilla's own.
+	Promotion Promotion `yaml:"promotion,omitempty"`
 	// RenderedValues is written by "build" and ignored when read.
 	RenderedValues map[string]any `yaml:"renderedvalues"`
 }
