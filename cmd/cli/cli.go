@@ -44,6 +44,7 @@ type grammar struct {
 	Plan        planCmd        `cmd:"" help:"Show what apply would change, and save it for a later apply."`
 	Show        showCmd        `cmd:"" help:"Show a saved plan."`
 	Explain     explainCmd     `cmd:"" help:"Tell where the values of a release come from: file, line and layer, and what they override."`
+	Drift       driftCmd       `cmd:"" help:"Show what in the clusters is not any more as it was deployed, and who changed it."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
 	Unlock      unlockCmd      `cmd:"" help:"Show which run holds the lock of these state files, and break it."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`

@@ -50,10 +50,10 @@ var below = map[string][]string{
 	"plan/live":  {"state", "state/openapi", "spec", "plan/diff"},
 	"plan":       {"spec", "spec/origin", "state", "state/openapi", "hooks", "plan/diff", "plan/live"},
 	"plan/file":  {"plan"},
+	"plan/drift": {"state", "spec", "plan/diff", "plan/live"},
 	"executor":   {"spec", "state", "plan", "hooks"},
 
-	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "plan/live", "executor", "hooks"},
-	"cmd/view/report":    {"spec", "state", "plan", "plan/diff", "plan/live", "executor", "cmd/view"},
+	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "plan/drift", "plan/live", "executor", "hooks"},
 	"cmd/cli":            {"*"},
 	"cmd/flotilla/early": {},
 	"cmd/bench":          {"state/cluster", "cmd/bench/traffic"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/drift"
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
@@ -24,6 +25,8 @@ type View interface {
 	Event(e executor.Event)
 	End()
 	Report(r executor.Report, mode plan.Mode)
+	// Drift shows what is not as it was deployed.
+	Drift(r drift.Report, opts DriftOptions)
 	Hook(event spec.HookEvent, name, line string)
 	Warn(message string)
 	Ask(question string)

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flotilla-sh/flotilla/plan/live"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -62,8 +63,8 @@ type Finding struct {
 
 	Text string // of a release: what happened, in one sentence
 
-	owned   string // live.Departure.Owned
-	pointer []string
+	owned string // live.Departure.Owned
+	steps []live.Step
 }
 
 // OfObject reports whether the finding is of an object, and not of a release.

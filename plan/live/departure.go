@@ -59,7 +59,7 @@ func Deviations(in Input, release spec.ReleaseID) []Deviation {
 	var all []Deviation
 	for _, id := range in.ids() {
 		o := in.object(id)
-		if o.stored == nil || !o.named() {
+		if o.stored == nil || !o.named() || in.Unseen[refOf(id, o.stored)] {
 			continue
 		}
 		o.stored = owned(o.stored, refOf(id, o.stored), release)
@@ -77,6 +77,36 @@ func Deviations(in Input, release spec.ReleaseID) []Deviation {
 		all = append(all, Deviation{Object: id, Stored: o.stored, Fields: o.show(fields, in.Diff)})
 	}
 	return all
+}
+
+// Confirmed is a deviation without the fields that the server would make the same
+// of what is stored: answer is what it says to a Proposal of Restoring. Nothing
+// is left where that is all.
+func (in Input) Confirmed(d Deviation, release spec.ReleaseID, answer map[string]any) (Deviation, bool) {
+	o := in.object(d.Object)
+	if d.Gone || o.stored == nil || o.liveAsStored == nil {
+		return d, true
+	}
+	o.stored = owned(o.stored, refOf(d.Object, o.stored), release)
+	is, _ := o.project(o.liveAsStored, nil, o.stored)
+	o.settled = false
+	would, _ := o.project(answer, nil, o.stored)
+	made := map[[2]string]bool{}
+	for _, f := range would {
+		made[[2]string{f.Path, f.Is}] = true
+	}
+	is = slices.DeleteFunc(is, func(f Departure) bool { return made[[2]string{f.Path, f.Is}] })
+	if d.Fields = o.show(is, in.Diff); len(is) == 0 {
+		return Deviation{}, false
+	}
+	return d, true
+}
+
+// Restoring asks what the server would make of an object if what is stored were
+// applied over all that others have.
+func (in Input) Restoring(d Deviation, release spec.ReleaseID) state.Proposal {
+	ref := refOf(d.Object, d.Stored)
+	return state.Proposal{Ref: ref, Object: owned(d.Stored, ref, release), Live: in.Objects[ref], Method: state.ApplyServerSide, Force: true}
 }
 
 // show masks the secrets in departures.

@@ -79,7 +79,10 @@ type Input struct {
 	Types func(schema.GroupVersionKind) openapi.Type
 	// Settled says that the stored revision is what was applied last.
 	Settled bool
-	Diff    diff.Options
+	// Unseen are objects that could not be read: Deviations and Additions say
+	// nothing of them. Several releases may share it.
+	Unseen map[state.Ref]bool
+	Diff   diff.Options
 }
 
 // Result is how a release compares.

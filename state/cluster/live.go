@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,15 +23,48 @@ import (
 // or of a namespace that does not exist. A kind that may not be listed is a
 // *Forbidden; all are joined, and there is no partial result.
 func (c *Clusters) Live(ctx context.Context, context string, refs []state.Ref) (map[state.Ref]map[string]any, error) {
+	sight, err := c.Look(ctx, context, refs)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, u := range sight.Unseen {
+		errs = append(errs, u.Err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return sight.Objects, nil
+}
+
+// Sight is what a look at live objects saw.
+type Sight struct {
+	Objects map[state.Ref]map[string]any
+	// Unserved are, in order, objects of kinds that the server has in other
+	// versions only, so that it does not tell whether they are there.
+	Unserved []state.Ref
+	Unseen   []Unseen // in order of kinds and namespaces
+}
+
+// Unseen are objects that could not be read, and why.
+type Unseen struct {
+	Refs []state.Ref
+	Err  error // a *Forbidden, where the user may not list them
+}
+
+// Look is Live with what could be read where not all of it could. The error is
+// one of the cluster itself.
+func (c *Clusters) Look(ctx context.Context, context string, refs []state.Ref) (Sight, error) {
 	cluster, err := c.Get(context)
 	if err != nil {
-		return nil, err
+		return Sight{}, err
 	}
-	wanted, err := cluster.looks(ctx, refs)
+	wanted, unserved, err := cluster.looks(ctx, refs)
 	if err != nil {
-		return nil, err
+		return Sight{}, err
 	}
 	found := make([][]map[string]any, len(wanted))
+	errs := make([]error, len(wanted))
 	err = parallel(len(wanted), maxReaders, func(i int) error {
 		select {
 		case c.readers <- struct{}{}:
@@ -38,24 +72,33 @@ func (c *Clusters) Live(ctx context.Context, context string, refs []state.Ref) (
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		var err error
-		if found[i], err = cluster.look(ctx, wanted[i]); err != nil {
-			return fmt.Errorf("reading live objects: %w", err)
-		}
+		found[i], errs[i] = cluster.look(ctx, wanted[i])
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return Sight{}, err
 	}
-	objects := map[state.Ref]map[string]any{}
+	sight := Sight{Objects: map[state.Ref]map[string]any{}, Unserved: unserved}
 	for i, l := range wanted {
+		if errs[i] != nil {
+			sight.Unseen = append(sight.Unseen, Unseen{Refs: l.refs(), Err: fmt.Errorf("reading live objects: %w", errs[i])})
+		}
 		for _, o := range found[i] {
 			for _, ref := range l.names[nameOf(o)] {
-				objects[ref] = o
+				sight.Objects[ref] = o
 			}
 		}
 	}
-	return objects, nil
+	return sight, nil
+}
+
+func (l look) refs() []state.Ref {
+	var all []state.Ref
+	for _, refs := range l.names {
+		all = append(all, refs...)
+	}
+	slices.SortFunc(all, state.Ref.Compare)
+	return all
 }
 
 // look is one LIST to make.
@@ -66,8 +109,8 @@ type look struct {
 }
 
 // looks sorts refs by kind and namespace. Kinds that the server does not serve
-// are left out.
-func (c *Cluster) looks(ctx context.Context, refs []state.Ref) ([]look, error) {
+// are left out; unserved are those of which it serves other versions.
+func (c *Cluster) looks(ctx context.Context, refs []state.Ref) (all []look, unserved []state.Ref, err error) {
 	type key struct {
 		kind      schema.GroupVersionKind
 		namespace string
@@ -81,11 +124,14 @@ func (c *Cluster) looks(ctx context.Context, refs []state.Ref) ([]look, error) {
 			var err error
 			mapping, err = c.mapper.RESTMappingWithContext(ctx, kind.GroupKind(), kind.Version)
 			if err != nil && !meta.IsNoMatchError(err) {
-				return nil, c.Explain(err, Access{Verb: "get", Resource: "/apis"})
+				return nil, nil, c.Explain(err, Access{Verb: "get", Resource: "/apis"})
 			}
 			mappings[kind] = mapping
 		}
 		if mapping == nil {
+			if _, err := c.mapper.RESTMappingWithContext(ctx, kind.GroupKind()); err == nil {
+				unserved = append(unserved, ref)
+			}
 			continue
 		}
 		k := key{kind: kind, namespace: ref.Namespace}
@@ -97,14 +143,14 @@ func (c *Cluster) looks(ctx context.Context, refs []state.Ref) ([]look, error) {
 		}
 		byKey[k].names[ref.Name] = append(byKey[k].names[ref.Name], ref)
 	}
-	all := make([]look, 0, len(byKey))
 	for _, l := range byKey {
 		all = append(all, *l)
 	}
 	slices.SortFunc(all, func(a, b look) int {
 		return cmp.Or(cmp.Compare(a.resource.String(), b.resource.String()), cmp.Compare(a.namespace, b.namespace))
 	})
-	return all, nil
+	slices.SortFunc(unserved, state.Ref.Compare)
+	return all, unserved, nil
 }
 
 // look makes one LIST and keeps what is wanted.
