@@ -57,6 +57,9 @@ func (c *outdatedCmd) look(ctx context.Context, t *tools, f *fleet) ([]dated, er
 	errs := make([]error, len(f.releases))
 	each(len(f.releases), f.at(fetches), func(i int) {
 		r := f.releases[i]
+		if !r.Installed {
+			return
+		}
 		if found[i], errs[i] = t.charts.Latest(ctx, r.Chart); errs[i] != nil {
 			errs[i] = fmt.Errorf("looking for newer versions of the chart of %s: %w", r.ID, errs[i])
 		}

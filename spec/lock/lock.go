@@ -14,6 +14,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -70,10 +71,7 @@ func Decode(data []byte) (File, error) {
 	dec.KnownFields(true)
 	var t text
 	if err := dec.Decode(&t); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = errors.New("it is empty")
-		}
-		return File{}, fmt.Errorf("this is no lock file: %w", err)
+		return File{}, fmt.Errorf("this is no lock file: %w", plain(err))
 	}
 	if t.Version != version {
 		return File{}, fmt.Errorf("it has version %d of the format, and this flotilla reads version %d: write it anew with flotilla lock", t.Version, version)
@@ -86,6 +84,20 @@ func Decode(data []byte) (File, error) {
 		f.Environments[name] = Environment(e)
 	}
 	return f, nil
+}
+
+// plain is an error without words of Go and on one line.
+func plain(err error) error {
+	var kinds *yaml.TypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty")
+	case errors.As(err, &kinds):
+		text := strings.Join(kinds.Errors, "; ")
+		return errors.New(regexp.MustCompile(` in type \S+`).ReplaceAllString(text, ""))
+	default:
+		return err
+	}
 }
 
 func check(e environment) error {
