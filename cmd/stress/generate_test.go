@@ -160,8 +160,10 @@ func (e environment) another(rng *rand.Rand) release {
 
 var (
 	events = []string{"pre-install", "post-install", "pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback", "pre-delete", "post-delete"}
-	// policies are Helm's: what becomes of a hook's object.
-	policies = []string{"before-hook-creation", "hook-succeeded", "before-hook-creation,hook-succeeded"}
+	// policies are Helm's: what becomes of a hook's object. Not among them is
+	// hook-succeeded alone: what a hook that failed leaves is in the way of the next
+	// one then, with Helm as with flotilla.
+	policies = []string{"before-hook-creation", "before-hook-creation,hook-succeeded"}
 )
 
 // changed makes up the next version: of most releases something differs, some go,

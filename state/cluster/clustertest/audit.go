@@ -19,7 +19,13 @@ type Request struct {
 	User struct {
 		Name string `json:"username"`
 	} `json:"user"`
-	Agent    string `json:"userAgent"`
+	// For is the user for whom User acts; empty: for himself.
+	For struct {
+		Name string `json:"username"`
+	} `json:"impersonatedUser"`
+	Agent    string    `json:"userAgent"`
+	Received time.Time `json:"requestReceivedTimestamp"`
+	Answered time.Time `json:"stageTimestamp"`
 	Response struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
