@@ -1,6 +1,8 @@
 package stress
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -79,6 +81,12 @@ func (e environment) clone() environment {
 	}
 	e.releases = releases
 	return e
+}
+
+// owner is how the labels of records name whose they are.
+func (e environment) owner() string {
+	sum := sha256.Sum256([]byte(e.prefix + ", environment default"))
+	return "sha256-" + hex.EncodeToString(sum[:16])
 }
 
 // namespaces are those that its releases are in.

@@ -79,7 +79,7 @@ func (r *round) clear() {
 			}
 		}
 	}
-	_ = r.client.CoreV1().Secrets("flotilla-system").DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "flotilla.sh/owner=" + r.base.prefix})
+	_ = r.client.CoreV1().Secrets("flotilla-system").DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "flotilla.sh/owner=" + r.base.owner()})
 	if r.base.group != "" {
 		crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 		_ = r.dynamic.Resource(crds).Delete(ctx, "things."+r.base.group, metav1.DeleteOptions{})
