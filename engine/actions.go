@@ -8,6 +8,7 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
+	"helm.sh/helm/v4/pkg/storage/driver"
 
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
@@ -28,17 +29,18 @@ func (e *Engine) Install(ctx context.Context, r spec.Release, want *state.Revisi
 	if err != nil {
 		return state.Trace{}, fmt.Errorf("installing %s: %w", r.ID, err)
 	}
-	err = o.run("installing", func() error { return o.install(ctx, want) })
+	err = o.run("installing", func() error { return o.install(ctx, want, o.expectNone) })
 	return o.trace(), err
 }
 
-func (o *operation) install(ctx context.Context, want *state.Revision) error {
+// install asks free, when nothing is written yet, whether an install is possible.
+func (o *operation) install(ctx context.Context, want *state.Revision, free func() error) error {
 	options := o.release.Options
 	frozen, err := o.freeze(state.Release{}, want)
 	if err != nil {
 		return err
 	}
-	if err := o.expectNone(); err != nil {
+	if err := free(); err != nil {
 		return err
 	}
 	if options.CreateNamespace {
@@ -149,6 +151,9 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 		return err
 	}
 	if err := o.records.unlock(); err != nil {
+		return err
+	}
+	if err := o.restart(); err != nil {
 		return err
 	}
 	options := o.release.Options
@@ -280,7 +285,9 @@ func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace) e
 	if err != nil {
 		return err
 	}
-	records, err := e.records(ctx, to, r.ID)
+	requests := e.contexts(ctx)
+	defer requests.end()
+	records, err := e.recordsOf(ctx, requests.records, to, r.ID)
 	if err != nil {
 		return err
 	}
@@ -297,7 +304,7 @@ func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace) e
 	}
 	// Oldest first: as long as one is left, the newest says uninstalled.
 	for _, r := range all {
-		if _, err := records.Delete(recordKey(r.Name, r.Version)); err != nil {
+		if _, err := records.Delete(recordKey(r.Name, r.Version)); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
 			return fmt.Errorf("revision %d: %w", r.Version, err)
 		}
 	}

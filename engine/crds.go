@@ -50,3 +50,12 @@ func definitionsIn(data []byte) []state.ObjectID {
 	}
 	return ids
 }
+
+// Definitions names what the crds/ folder of a wanted revision's chart defines.
+func Definitions(want *state.Revision) []state.ObjectID {
+	var ids []state.ObjectID
+	for _, file := range want.CRDs {
+		ids = append(ids, definitionsIn(file.Data)...)
+	}
+	return ids
+}

@@ -64,6 +64,9 @@ type Options struct {
 	HookLogs func(id spec.ReleaseID, pod, container string) io.Writer
 	// Warn is told what does not fail an operation; nil: nobody is.
 	Warn func(id spec.ReleaseID, text string)
+	// Run is the ID of the run, which namespaces carry that it creates: so they are
+	// known as its own even if it is killed. Empty: they carry none.
+	Run string
 	// Driver is where release records are kept, as HELM_DRIVER says it: secret
 	// or configmap; empty: secret. Helm's other drivers are not supported.
 	Driver string
@@ -74,6 +77,10 @@ type Options struct {
 	// Concurrency bounds the requests that one operation has under way while
 	// it applies objects; zero: 10.
 	Concurrency int
+	// Stop, when it ends, cuts off the requests of operations too, which then only
+	// have a few seconds to write their records; nil: it never does. The context of
+	// an operation lets them end.
+	Stop context.Context
 }
 
 // Engine performs operations on releases. It is safe for concurrent use; the

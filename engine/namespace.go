@@ -39,6 +39,9 @@ func (o *operation) createNamespace(ctx context.Context) error {
 		return o.to.Explain(getErr, cluster.Access{Verb: "get", Resource: "namespaces"})
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"name": name}}}
+	if run := o.engine.opts.Run; run != "" {
+		namespace.Annotations = map[string]string{state.RunAnnotation: run}
+	}
 	made, err := namespaces.Create(ctx, namespace, metav1.CreateOptions{FieldManager: "helm"})
 	switch {
 	case err == nil:

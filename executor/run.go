@@ -24,7 +24,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		return finish(ctx, report, opts)
 	}
 	gates := newVerification(p, w.Verify)
-	w = opts.resuming(opts.gate.guard(w))
+	w = opts.gate.guard(opts.resuming(w))
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
 	fenced, stop := opts.gate.until(ctx)

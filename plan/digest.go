@@ -48,3 +48,25 @@ func (p *Plan) Digest() (string, error) {
 	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
+
+// Wanted identifies what a step makes of its release, whatever it is decided on:
+// sha256:... over the revision that it writes, "" of a step that writes none. It
+// tells whether the state files still want what a run began. It fails where the
+// values cannot be written as JSON.
+func (s Step) Wanted() (string, error) {
+	if s.After == nil {
+		return "", nil
+	}
+	after := *s.After
+	after.Number, after.Status, after.Notes = 0, "", validText(after.Notes)
+	revision, err := after.Digest()
+	if err != nil {
+		return "", fmt.Errorf("taking the digest of what is wanted of %s: %w", s.Release.ID, err)
+	}
+	text, err := json.Marshal([]any{revision, after.Chart.Digest, after.CRDs})
+	if err != nil {
+		return "", fmt.Errorf("taking the digest of what is wanted of %s: %w", s.Release.ID, err)
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}

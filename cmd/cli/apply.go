@@ -22,6 +22,7 @@ type changeFlags struct {
 	needsFlags
 	diffFlags
 	runFlags
+	gateFlags
 	rawArgs
 	templateFlags
 	upgradeFlags
@@ -42,7 +43,7 @@ func (c changeFlags) request(mode plan.Mode) changeRequest {
 				heeds: []helmList{listShow, listRender, listSync},
 			},
 		},
-		mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode,
+		mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode, skipGates: c.SkipGates,
 	}
 }
 
@@ -112,8 +113,11 @@ type changeRequest struct {
 	run      runFlags
 	detailed bool
 
+	skipGates bool // of releases and groups
+
 	owner spec.Owner
-	dir   string // of the state files; empty: nobody knows
+	dir   string     // of the state files; empty: nobody knows
+	made  *plan.Made // of a saved plan; nil: this is none
 	lock  *lease.Lock
 	// again plans anew what has moved while the run waited for the lock; nil:
 	// then the plan, which somebody has reviewed, is stale.

@@ -46,6 +46,7 @@ type grammar struct {
 	Explain     explainCmd     `cmd:"" help:"Tell where the values of a release come from: file, line and layer, and what they override."`
 	Drift       driftCmd       `cmd:"" help:"Show what in the clusters is not any more as it was deployed, and who changed it."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
+	Resume      resumeCmd      `cmd:"" help:"Finish a run that was cut off or ended halfway, or put back what it did."`
 	Unlock      unlockCmd      `cmd:"" help:"Show which run holds the lock of these state files, and break it."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`
 	Lint        lintCmd        `cmd:"" help:"Check charts and values of the selected releases."`
@@ -59,6 +60,8 @@ type grammar struct {
 	Unittest    unittestCmd    `cmd:"" help:"Run the unit tests of charts with the helm-unittest plugin."`
 	ShowDag     showDagCmd     `cmd:"" name:"show-dag" help:"Print the needs of the selected releases."`
 	Deps        depsCmd        `cmd:"" help:"Download the charts of the selected releases and their dependencies into the cache."`
+	Lock        pinCmd         `cmd:"" help:"Pin the charts and remote sources of the environment by version and content in flotilla.lock.yaml, which later runs hold them to."`
+	Outdated    outdatedCmd    `cmd:"" help:"List the charts of which there are newer versions than those in use."`
 	Repos       reposCmd       `cmd:"" help:"Check that every declared repository can be reached with its credentials."`
 	Fetch       fetchCmd       `cmd:"" help:"Download the charts of the selected releases and unpack them."`
 	Cache       cacheCmd       `cmd:"" help:"Look at the cache of charts and remote files, or empty it."`

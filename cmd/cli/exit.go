@@ -94,7 +94,7 @@ func interruptCode(ctx context.Context) int {
 // before, 7 when the undo left something behind.
 func reportCode(r executor.Report) int {
 	switch {
-	case !r.Failed():
+	case !r.Failed(), r.UndoAsked && r.FullyUndone() && !r.Interrupted:
 		return exitDone
 	case r.Count(executor.OutcomeUndoFailed) > 0:
 		return exitNotUndone

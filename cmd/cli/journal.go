@@ -36,6 +36,7 @@ const maxErrorText = 4 << 10
 // recording writes down what the executor does. Without a log it does nothing.
 type recording struct {
 	log   *journal.Log
+	asked journal.Outcome // of an undo that was asked for and put everything back
 	met   *spec.Redactor
 	tasks sync.WaitGroup
 }
@@ -45,21 +46,28 @@ var _ executor.Recorder = (*recording)(nil)
 // record starts the record of a run that is going to write. Where it cannot be
 // written a warning says so, unless the user wants no run without one.
 func (s *session) record(ctx context.Context, p *plan.Plan, q changeRequest) (*recording, error) {
-	r := &recording{met: &s.secrets.met}
-	if q.run.Journal == journalOff {
-		return r, nil
-	}
 	run, err := s.runOf(p, q)
 	if err != nil {
 		return nil, err
 	}
-	targets, err := s.journals(contextsOf(p), q.owner)
+	return s.recordWith(ctx, contextsOf(p), q, func(targets []journal.Target, opts journal.Options) (*journal.Log, error) {
+		return journal.Start(ctx, run, targets, opts)
+	})
+}
+
+// recordWith starts a record in clusters, or goes on with one.
+func (s *session) recordWith(ctx context.Context, contexts []string, q changeRequest, start func([]journal.Target, journal.Options) (*journal.Log, error)) (*recording, error) {
+	r := &recording{met: &s.secrets.met, asked: journal.OutcomeUndone}
+	if q.run.Journal == journalOff {
+		return r, nil
+	}
+	targets, err := s.journals(contexts, q.owner)
 	if err != nil {
 		return nil, err
 	}
 	required := q.run.Journal == journalRequired
 	var begun atomic.Bool
-	r.log, err = journal.Start(ctx, run, targets, journal.Options{
+	r.log, err = start(targets, journal.Options{
 		Required: required, Now: s.env.Now,
 		Lost: func(context string, err error) {
 			if !required {
@@ -126,21 +134,46 @@ func (s *session) runOf(p *plan.Plan, q changeRequest) (journal.Run, error) {
 	}
 	now := s.env.Now().UTC()
 	run := journal.Run{
-		ID: journal.NewID(now), Owner: q.owner.ID, Command: strings.Fields(s.command)[0], Mode: string(p.Mode), Flotilla: s.env.Version.Flotilla,
+		ID: s.runID(), Owner: q.owner.ID, Writer: writer, Command: strings.Fields(s.command)[0], Mode: string(p.Mode), Flotilla: s.env.Version.Flotilla,
 		Who: who(), Job: journal.JobOf(s.env.Lookup), Started: now,
 		Environment: s.globals.Environment, Selector: s.globals.Selector,
 		Plan:      journal.Plan{Digest: digest, File: s.planFile},
 		Failure:   journal.Failure{Rollback: string(q.run.Rollback), KeepGoing: q.run.KeepGoing},
 		Unchanged: p.Count(plan.ActionNone),
 	}
-	if s.planFile != "" {
-		run.Environment, run.Selector = "", nil // the plan has decided on them
+	if q.made != nil { // the plan has decided on them
+		run.Environment, run.Selector = madeFor(q.made)
 	}
 	if run.Job != nil && run.Job.Commit != "" {
 		run.Commit = &journal.Commit{ID: run.Job.Commit}
 	}
-	run.Steps, run.Edges = stepsOf(p)
-	return run, nil
+	run.Steps, run.Edges, err = stepsOf(p)
+	return run, err
+}
+
+// runID names the run, in its record as in the lock.
+func (s *session) runID() string {
+	if s.run == "" {
+		s.run = journal.NewID(s.env.Now())
+	}
+	return s.run
+}
+
+// writer is how Helm's records name this program; see session.clustersOnce.
+const writer = "flotilla"
+
+// madeFor tells the environment and selector that a saved plan was made with.
+func madeFor(m *plan.Made) (environment string, selector []string) {
+	environment = "default"
+	for _, flag := range m.Flags {
+		switch flag.Name {
+		case "environment":
+			environment = flag.Values[0]
+		case "selector":
+			selector = flag.Values
+		}
+	}
+	return environment, selector
 }
 
 func digestOf(data []byte) string {
@@ -157,43 +190,6 @@ func who() journal.Who {
 		w.Host = host
 	}
 	return w
-}
-
-// stepsOf are the steps that write, and what comes before what. What does not
-// write is passed through as a gate is.
-func stepsOf(p *plan.Plan) ([]journal.Step, []journal.Edge) {
-	number := map[plan.Node]int{}
-	var steps []journal.Step
-	for _, s := range p.Steps {
-		if !s.Action.Writes() {
-			continue
-		}
-		number[plan.Node{Release: s.Release.ID}] = len(steps)
-		step := journal.Step{Release: s.Release.ID, Group: s.Release.AtomicGroup, Action: string(s.Action)}
-		if last := s.Have.Last(); last != nil {
-			step.Base = last.Number
-		}
-		if s.Before != nil {
-			step.Back = s.Before.Number
-		}
-		if s.After != nil {
-			step.Intended = step.Base + 1
-		}
-		steps = append(steps, step)
-	}
-	numberOf := func(n plan.Node) int {
-		i, known := number[n]
-		if !known {
-			i = len(number)
-			number[n] = i
-		}
-		return i
-	}
-	var edges []journal.Edge
-	for _, e := range p.Edges {
-		edges = append(edges, journal.Edge{From: numberOf(e.From), To: numberOf(e.To)})
-	}
-	return steps, edges
 }
 
 // Begin writes down that a step runs, and returns when that is stored.
@@ -226,6 +222,15 @@ func (r *recording) End(e executor.Event) {
 		}
 		s.State, s.Finished, s.Error, s.Left = stateOf(e.Outcome), e.Time.UTC(), r.text(e.Err), &e.Left
 	})
+}
+
+// Enter writes down what the run does after its steps, and returns when that is
+// stored.
+func (r *recording) Enter(ctx context.Context, stage executor.Stage) error {
+	if r.log == nil {
+		return nil
+	}
+	return r.log.Settle(ctx, func(run *journal.Run) { run.Stage = journal.Stage(stage) })
 }
 
 // text is that of an error, without secrets and not without end.
@@ -263,6 +268,9 @@ func (r *recording) finish(ctx context.Context, s *session, report executor.Repo
 	}
 	err := r.log.Finish(ctx, func(run *journal.Run) {
 		run.Finished, run.Interrupted, run.Outcome = report.Finished.UTC(), report.Interrupted, outcomeOf(report)
+		if report.UndoAsked && run.Outcome == journal.OutcomeDone {
+			run.Outcome = r.asked
+		}
 		run.Errors = r.texts(slices.Concat(report.HookErrs, report.RecordErrs))
 		for _, l := range report.Lost {
 			run.NotUndone = append(run.NotUndone, r.met.Redact(l.Release.String()+": "+l.Object.String()+": "+l.Why))

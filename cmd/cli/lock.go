@@ -34,6 +34,10 @@ const (
 // it had to wait for one the plan may not fit any more: what is not reviewed is
 // planned anew then.
 func (s *session) executeAlone(ctx context.Context, w executor.Workers, p *plan.Plan, q changeRequest) error {
+	w, err := s.gated(w, p, q)
+	if err != nil {
+		return err
+	}
 	lock, err := s.lock(ctx, p, q)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -71,6 +75,10 @@ func (s *session) still(ctx context.Context, p *plan.Plan, q changeRequest) (*pl
 
 // lock takes the lock of a plan's owner in every cluster that it writes to.
 func (s *session) lock(ctx context.Context, p *plan.Plan, q changeRequest) (*lease.Lock, error) {
+	return s.lockIn(ctx, contextsOf(p), q)
+}
+
+func (s *session) lockIn(ctx context.Context, contexts []string, q changeRequest) (*lease.Lock, error) {
 	required := q.run.Lock == lockRequired
 	switch {
 	case q.run.Lock == lockOff:
@@ -81,7 +89,7 @@ func (s *session) lock(ctx context.Context, p *plan.Plan, q changeRequest) (*lea
 		return &lease.Lock{}, nil
 	}
 	var clusters []*cluster.Cluster
-	for _, name := range contextsOf(p) {
+	for _, name := range contexts {
 		c, err := s.clusters().Get(name)
 		if err != nil {
 			return nil, err
@@ -118,7 +126,7 @@ func (s *session) release(ctx context.Context, lock *lease.Lock) {
 func (s *session) holder() lease.Holder {
 	by := who()
 	h := lease.Holder{
-		Run: journal.NewID(s.env.Now()), User: by.User, Host: by.Host, PID: os.Getpid(),
+		Run: s.runID(), User: by.User, Host: by.Host, PID: os.Getpid(),
 		Command: strings.Fields(s.command)[0],
 	}
 	if s.globals.Environment != "default" && s.given["environment"] {

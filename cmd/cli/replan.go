@@ -162,6 +162,9 @@ func (c *planCmd) renew(ctx context.Context, t *tools, w renewing) (*renewed, er
 		if one.New.Action.Writes() && !plan.SameHooks(w.from.Hooks, frozen, id) {
 			one.Other = append(one.Other, "other lifecycle hooks")
 		}
+		if one.New.Action.Writes() && !plan.SameGates(step.Release, one.New.Release) {
+			one.Other = append(one.Other, "other gates")
+		}
 		out.what.Releases = append(out.what.Releases, one)
 	}
 	return out, nil
@@ -270,8 +273,8 @@ func (s *session) executeSaved(ctx context.Context, c *applyCmd, p *renewed) err
 		return err
 	}
 	e := s.engine(charts)
-	w := executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(p.Saved)}
+	w := executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(p.Saved), Verify: s.gatekeeper(e), Resume: e}
 	q := c.request(p.plan.Mode)
-	q.owner = p.Owner
+	q.owner, q.made = p.Owner, &p.Made
 	return s.executeAlone(ctx, w, p.plan, q)
 }

@@ -29,6 +29,7 @@ type session struct {
 	reads   *spec.ReadFiles // of the state files and all that they name; nil: nobody asks
 	given   map[string]bool // long names of the flags that were typed
 
+	run      string // ID of the run, as runID gives it; empty: it has none yet
 	planFile string // digest of the file of the saved plan that was read; empty: none was
 
 	secrets  *secrets
@@ -161,6 +162,7 @@ func (s *session) bound(ctx context.Context, q request) (*tools, *fleet, error) 
 	}
 	t := s.tools(f)
 	f, err = f.bind(t)
+	s.reports.bound(f)
 	return t, f, err
 }
 

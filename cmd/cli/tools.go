@@ -25,7 +25,7 @@ type tools struct {
 }
 
 func (s *session) tools(f *fleet) *tools {
-	fetcher := source.New(source.Options{CacheDir: s.cacheDir("sources"), LookupEnv: s.env.Lookup})
+	fetcher := source.New(f.spec.Sources(source.Options{CacheDir: s.cacheDir("sources"), LookupEnv: s.env.Lookup}))
 	charts := chart.NewStore(chart.Options{
 		CacheDir:     s.cacheDir("charts"),
 		Fetch:        fetchFunc(fetcher.Path),
@@ -51,6 +51,7 @@ func (s *session) engine(charts *chart.Store) *engine.Engine {
 		Charts:   charts,
 		Clusters: s.clusters().Get,
 		Driver:   driver,
+		Run:      s.runID(),
 		NoExec:   s.globals.NoExec,
 		Log:      s.log(),
 		Warn:     func(id spec.ReleaseID, text string) { s.view.Warn(id.String() + ": " + text) },
@@ -62,7 +63,7 @@ func (s *session) engine(charts *chart.Store) *engine.Engine {
 
 // workers execute plans that were made of the state files.
 func (t *tools) workers() executor.Workers {
-	return executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks}
+	return executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks, Verify: t.session.gatekeeper(t.engine), Resume: t.engine}
 }
 
 func (s *session) freshness() chart.Freshness {

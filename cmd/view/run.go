@@ -163,6 +163,10 @@ func reportLine(r executor.Report) string {
 	switch {
 	case r.Interrupted:
 		head = "Interrupted"
+	case r.UndoAsked && r.FullyUndone():
+		head = "Put back"
+	case r.UndoAsked:
+		head = "Put back in part"
 	case r.Failed() && r.FullyUndone():
 		head = "Failed, everything was put back"
 	case r.Failed():

@@ -110,3 +110,19 @@ func (c *Cluster) owned(ctx context.Context, o *unstructured.Unstructured) bool 
 		return err != nil || mapping.Scope.Name() != meta.RESTScopeNameNamespace
 	})
 }
+
+// Marked gives the UID of a namespace that has an annotation with that value.
+// Empty: it has not, or is not there.
+func (c *Cluster) Marked(ctx context.Context, namespace, annotation, value string) (string, error) {
+	found, err := c.kubernetes.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", c.Explain(err, Access{Verb: "get", Resource: "namespaces"})
+	case found.Annotations[annotation] != value || found.DeletionTimestamp != nil:
+		return "", nil
+	default:
+		return string(found.UID), nil
+	}
+}

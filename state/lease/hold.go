@@ -45,6 +45,9 @@ type held struct {
 // cluster before may not be so any more.
 func (l *Lock) Waited() bool { return l.waited }
 
+// Held reports whether there is a lock at all: there is none where it was denied.
+func (l *Lock) Held() bool { return len(l.leases) > 0 }
+
 // Lost is closed when the lock is lost.
 func (l *Lock) Lost() <-chan struct{} { return l.lost }
 

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+	"github.com/flotilla-sh/flotilla/state/journal"
+)
+
+// knownRun is a recorded run of these state files, with what its clusters hold.
+type knownRun struct {
+	pastRun
+	owner spec.Owner
+	newer []*journal.Run // of the same owner
+
+	sight journal.Sight
+	steps []journal.Recovered // as Steps
+}
+
+// locateRun finds a run of the owner of the state files: by its ID, or how that
+// begins, or else the newest that suits. The state files are those of the
+// environment that the run is of, unless the command line names another one.
+func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun) bool) (*knownRun, error) {
+	owner, contexts, err := s.everywhere(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := s.runsIn(ctx, contexts, owner)
+	if runs == nil && err != nil {
+		return nil, err
+	}
+	own := slices.DeleteFunc(slices.Clone(runs), func(r pastRun) bool { return r.Owner != owner.ID })
+	if id == "" {
+		at := slices.IndexFunc(own, func(r pastRun) bool { return suits(&r) })
+		if at < 0 {
+			return nil, errors.Join(err, fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s)", spec.ErrNothingMatched, owner.ID))
+		}
+		return s.known(own, at, owner), nil
+	}
+	r, ferr := find(runs, id)
+	if ferr != nil {
+		return nil, errors.Join(err, ferr)
+	}
+	if r.Owner == owner.ID {
+		return s.known(own, slices.IndexFunc(own, func(o pastRun) bool { return o.ID == r.ID }), owner), nil
+	}
+	if r.Environment == s.globals.Environment || s.given["environment"] || r.Environment == "" {
+		return nil, fmt.Errorf("%w: run %s is of the owner %s, and these state files, as they are loaded here, are of %s", errUsage, r.ID, r.Owner, owner.ID)
+	}
+	s.globals.Environment = r.Environment
+	return s.locateRun(ctx, r.ID, suits)
+}
+
+func (s *session) known(own []pastRun, at int, owner spec.Owner) *knownRun {
+	k := &knownRun{pastRun: own[at], owner: owner}
+	for i := range own[:at] {
+		k.newer = append(k.newer, &own[i].Run)
+	}
+	return k
+}
+
+// runsIn reads the records of all owners in clusters.
+func (s *session) runsIn(ctx context.Context, contexts []string, owner spec.Owner) ([]pastRun, error) {
+	targets, err := s.journals(contexts, owner)
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]*journal.Run, len(targets))
+	errs := make([]error, len(targets))
+	each(len(targets), len(targets), func(i int) { found[i], errs[i] = targets[i].Store.List(ctx, "") })
+	err = interrupted(ctx, errors.Join(errs...))
+	if err != nil && !slices.ContainsFunc(errs, func(err error) bool { return err == nil || errors.Is(err, journal.ErrDamaged) }) {
+		return nil, fmt.Errorf("reading the records of runs: %w", err)
+	}
+	return merged(slices.Concat(found...)), err
+}
+
+// clusters are the contexts of a run's steps.
+func (k *knownRun) clusters() []string {
+	names := map[string]bool{}
+	for _, step := range k.Steps {
+		names[step.Release.Context] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// lookAgain reads the record of a run once more, now that nobody else may write it.
+func (s *session) lookAgain(ctx context.Context, k *knownRun) (*knownRun, error) {
+	runs, err := s.runsIn(ctx, k.clusters(), k.owner)
+	if runs == nil && err != nil {
+		return nil, err
+	}
+	own := slices.DeleteFunc(runs, func(r pastRun) bool { return r.Owner != k.Owner })
+	at := slices.IndexFunc(own, func(r pastRun) bool { return r.ID == k.ID })
+	if at < 0 {
+		return nil, errors.Join(err, fmt.Errorf("the record of run %s is gone", k.ID))
+	}
+	return s.known(own, at, k.owner), nil
+}
+
+// survey looks at what the clusters hold of the releases of a run, and finds out
+// how far each of its steps came.
+func (s *session) survey(ctx context.Context, k *knownRun) error {
+	k.sight = journal.Sight{Have: state.Snapshot{}, Namespaces: map[spec.ReleaseID]string{}, Newer: k.newer}
+	found := make([]state.Release, len(k.Steps))
+	marks := make([]string, len(k.Steps))
+	errs := make([]error, len(k.Steps))
+	each(len(k.Steps), 16, func(i int) {
+		found[i], marks[i], errs[i] = s.look(ctx, k.ID, k.Steps[i])
+	})
+	if err := errors.Join(errs...); err != nil {
+		return interrupted(ctx, err)
+	}
+	for i, step := range k.Steps {
+		if len(found[i].History) > 0 {
+			k.sight.Have[step.Release] = found[i]
+		}
+		k.sight.Namespaces[step.Release] = marks[i]
+	}
+	k.steps = k.Recover(k.sight)
+	return nil
+}
+
+func (s *session) look(ctx context.Context, run string, step journal.Step) (found state.Release, mark string, err error) {
+	history, err := s.clusters().History(ctx, step.Release)
+	if err != nil {
+		return found, "", err
+	}
+	found = state.Release{ID: step.Release, Phase: state.PhaseAbsent, History: history}
+	if last := found.Last(); last != nil {
+		found.Phase = state.PhaseOf(last.Status)
+	}
+	if !step.MakesNamespace || step.Left != nil && step.Left.Namespace != "" || step.State == journal.StatePending {
+		return found, "", nil
+	}
+	c, err := s.clusters().Get(step.Release.Context)
+	if err != nil {
+		return found, "", err
+	}
+	mark, err = c.Marked(ctx, step.Release.Namespace, state.RunAnnotation, run)
+	return found, mark, err
+}
+
+// halfway reports whether there is something to go on with: a run that was cut
+// off, whose undo is incomplete, or that failed and was not put back.
+func (r *pastRun) halfway() bool {
+	switch r.Outcome {
+	case journal.OutcomeRunning, journal.OutcomeCutOff, journal.OutcomeUndoIncomplete:
+		return true
+	case journal.OutcomeFailed:
+		return r.Count(journal.StateFailed)+r.Count(journal.StateCancelled)+r.Count(journal.StateSkipped)+
+			r.Count(journal.StatePending)+r.Count(journal.StateUndone) > 0
+	case journal.OutcomeDone, journal.OutcomeUndone:
+		return false
+	default:
+		return false
+	}
+}
+
+// title names the run for people.
+func (r *pastRun) title() string {
+	text := fmt.Sprintf("Run %s, %s by %s of %s", r.ID, r.Command, r.by(), r.Started.UTC().Format(time.RFC3339))
+	return strings.TrimSpace(text)
+}
