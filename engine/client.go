@@ -29,11 +29,12 @@ import (
 type client struct {
 	*kube.Client
 
-	ctx     context.Context // kube.Interface takes none; lives as long as one operation
-	to      *target
-	options spec.Options
-	limit   int
-	began   time.Time
+	ctx      context.Context // kube.Interface takes none; lives as long as one operation
+	requests context.Context // of what is asked also when ctx has ended
+	to       *target
+	options  spec.Options
+	limit    int
+	began    time.Time
 
 	logs func(pod, container string) io.Writer // nil: nobody reads logs
 	note func(text string)                     // of warnings; nil: nobody reads them
@@ -42,6 +43,7 @@ type client struct {
 	adopting func(kube.ResourceList) // told of what is taken over; nil: nothing may be
 	kept     kube.ResourceList       // never deleted
 	yields   bool                    // leaves to others the fields that they have
+	repairs  *repairs                // what of an update is wanted; nil: all
 
 	mu         sync.Mutex
 	built      kube.ResourceList // the last list built
@@ -126,6 +128,7 @@ func (c *client) Create(resources kube.ResourceList, options ...kube.ClientCreat
 // Update applies targets in Helm's order: objects of one kind at the same time,
 // kinds one after the other, and what is no longer wanted goes last.
 func (c *client) Update(originals, targets kube.ResourceList, options ...kube.ClientUpdateOption) (*kube.Result, error) {
+	originals, targets = c.repairs.narrow(originals), c.repairs.narrow(targets)
 	c.adopt(originals)
 	result := &kube.Result{}
 	for len(targets) > 0 {
@@ -195,7 +198,7 @@ func (c *client) updateRun(originals, targets kube.ResourceList, result *kube.Re
 // uninstall: it takes the update, and is gone some time later all the same.
 func (c *client) updateOne(before, target kube.ResourceList, options []kube.ClientUpdateOption) (*kube.Result, error) {
 	wanted := target[0].Object.DeepCopyObject() // an update puts the answer in its place
-	result, err := c.yielding(before, target, wanted, options)
+	result, err := c.applying(before, target, wanted, options)
 	if err != nil {
 		return result, ofObject(target[0], err)
 	}
@@ -206,7 +209,7 @@ func (c *client) updateOne(before, target kube.ResourceList, options []kube.Clie
 	if err := c.await(target, c.options.Timeout, judgeGone); err != nil {
 		return result, fmt.Errorf("waiting for an object that is being deleted: %w", err)
 	}
-	result, err = c.yielding(before, target, wanted, options)
+	result, err = c.applying(before, target, wanted, options)
 	return result, ofObject(target[0], err)
 }
 

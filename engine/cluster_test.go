@@ -65,7 +65,7 @@ func (f *fleet) record(r spec.Release, number int) *v1.Release {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	records, err := f.records(context.Background(), to, r.ID)
+	records, err := f.recordsOf(context.Background(), context.Background(), to, r.ID)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -588,7 +588,7 @@ func (f *fleet) setStatus(r spec.Release, number int, status rcommon.Status) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	records, err := f.records(context.Background(), to, r.ID)
+	records, err := f.recordsOf(context.Background(), context.Background(), to, r.ID)
 	if err != nil {
 		f.t.Fatal(err)
 	}

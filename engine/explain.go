@@ -120,7 +120,7 @@ func (o *operation) explainForbidden(err error, status metav1.Status) error {
 	if status.Details == nil {
 		return o.to.Explain(err, cluster.Access{})
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.client.ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(o.client.requests, 5*time.Second)
 	defer cancel()
 	attributes := authv1.ResourceAttributes{
 		Group: status.Details.Group, Resource: status.Details.Kind, Name: status.Details.Name,

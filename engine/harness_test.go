@@ -79,6 +79,8 @@ type fleet struct {
 	clusters  *cluster.Clusters
 	context   string
 	namespace string
+
+	kubeconfig string
 }
 
 func online(t testing.TB, kubeconfig ...string) *fleet {
@@ -93,7 +95,7 @@ func online(t testing.TB, kubeconfig ...string) *fleet {
 	return &fleet{
 		Engine:   New(Options{Charts: chart.NewStore(chart.Options{}), Clusters: clusters.Get}),
 		t:        t,
-		clusters: clusters, context: name, namespace: c.Namespace(t),
+		clusters: clusters, context: name, namespace: c.Namespace(t), kubeconfig: path,
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
+	"github.com/flotilla-sh/flotilla/state/cluster"
 )
 
 // operation is one action on one release, with everything that Helm must not
@@ -29,6 +30,7 @@ type operation struct {
 	client  *client
 	records *records
 	to      *target
+	over    func()      // ends what belongs to the operation
 	left    state.Trace // what the operation did beside its records
 }
 
@@ -54,16 +56,18 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 	if err != nil {
 		return nil, err
 	}
-	records, err := e.records(ctx, to, r.ID)
+	requests := e.contexts(ctx)
+	records, err := e.recordsOf(ctx, requests.records, to, r.ID)
 	if err != nil {
+		requests.end()
 		return nil, err
 	}
-	getter := to.Getter(r.ID.Namespace)
+	getter := tied{to.Getter(r.ID.Namespace), requests.objects}
 	log := e.log.With("release", r.ID.String()).Handler()
 	base := kube.New(getter)
 	base.Namespace = r.ID.Namespace
 	base.SetLogger(log)
-	c := &client{Client: base, ctx: ctx, to: to, options: r.Options, limit: e.opts.Concurrency, began: time.Now()}
+	c := &client{Client: base, ctx: ctx, requests: requests.objects, to: to, options: r.Options, limit: e.opts.Concurrency, began: time.Now()}
 	if e.opts.HookLogs != nil {
 		c.logs = func(pod, container string) io.Writer { return e.opts.HookLogs(r.ID, pod, container) }
 	}
@@ -86,22 +90,28 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 		}
 		return c.logs(pod, container)
 	}
-	return &operation{engine: e, release: r, config: config, client: c, records: records, to: to}, nil
+	return &operation{engine: e, release: r, config: config, client: c, records: records, to: to, over: requests.end}, nil
 }
 
-// run performs act and turns its error into one for people. doing is the
-// gerund of the operation.
+// run performs act and turns its error into one for people, once for an
+// operation. doing is its gerund. The error is state.ErrTransient where the
+// operation may be tried again.
 func (o *operation) run(doing string, act func() error) error {
+	defer o.over()
 	err := act()
 	if err == nil {
 		return nil
 	}
+	passes := o.client.ctx.Err() == nil && cluster.Transient(err)
 	if settleErr := o.records.settle(err); settleErr != nil {
 		err = errors.Join(err, fmt.Errorf("marking its record as failed: %w", settleErr))
 	}
 	err = o.client.hidden(fmt.Errorf("%s %s: %w", doing, o.release.ID, o.explain(err)))
 	if troubles := o.client.found(); len(troubles) > 0 {
-		return &state.OperationError{Err: err, Troubles: troubles}
+		err = &state.OperationError{Err: err, Troubles: troubles}
+	}
+	if passes {
+		return state.Transient(err)
 	}
 	return err
 }
@@ -214,7 +224,7 @@ func (c *client) found() []state.Trouble {
 // investigate asks the cluster about objects at fault. The time of the
 // operation is over by then, so it has a little of its own.
 func (c *client) investigate(faults []state.Trouble) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.requests, 10*time.Second)
 	defer cancel()
 	var asking sync.WaitGroup
 	slots := make(chan struct{}, c.limit)

@@ -73,7 +73,7 @@ func (e *Engine) reuseValues(ctx context.Context, loaded *chartv2.Chart, p prepa
 	if p.to == nil {
 		return util.CoalesceTables(p.values, copyMap(current.Values)), nil
 	}
-	records, err := e.records(ctx, p.to, p.in.Release.ID)
+	records, err := e.recordsOf(ctx, ctx, p.to, p.in.Release.ID)
 	if err != nil {
 		return nil, err
 	}

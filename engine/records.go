@@ -47,16 +47,18 @@ type records struct {
 
 var _ driver.Driver = (*records)(nil)
 
-// records opens the storage of the release's namespace.
-func (e *Engine) records(ctx context.Context, to *target, id spec.ReleaseID) (*records, error) {
+// recordsOf opens the storage of the release's namespace. Requests go under a
+// context of their own, since what an operation has begun has to be written when
+// ctx has ended, too.
+func (e *Engine) recordsOf(ctx, requests context.Context, to *target, id spec.ReleaseID) (*records, error) {
 	log := e.log.Handler()
 	switch e.opts.Driver {
 	case "", "secret", "secrets":
-		d := driver.NewSecrets(to.Kubernetes().CoreV1().Secrets(id.Namespace))
+		d := driver.NewSecrets(tiedSecrets{to.Kubernetes().CoreV1().Secrets(id.Namespace), requests})
 		d.SetLogger(log)
 		return &records{Driver: d, ctx: ctx, name: id.Name}, nil
 	case "configmap", "configmaps":
-		d := driver.NewConfigMaps(to.Kubernetes().CoreV1().ConfigMaps(id.Namespace))
+		d := driver.NewConfigMaps(tiedConfigMaps{to.Kubernetes().CoreV1().ConfigMaps(id.Namespace), requests})
 		d.SetLogger(log)
 		return &records{Driver: d, ctx: ctx, name: id.Name}, nil
 	default:
@@ -172,15 +174,43 @@ func (s *records) Create(key string, r release.Releaser) error {
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
 	}
-	if err := s.Driver.Create(key, s.thawed(rel)); err != nil {
-		if errors.Is(err, driver.ErrReleaseExists) {
-			return fmt.Errorf("%w: revision %d appeared", state.ErrStale, rel.Version)
-		}
+	if err := s.create(key, s.thawed(rel)); err != nil {
 		return err
 	}
 	s.begun = copyRelease(rel)
 	s.keep(rel)
 	return nil
+}
+
+// maxCreates bounds how often a record is created when it is not told whether that
+// was done.
+const maxCreates = 3
+
+// create knows a record of its own of which it was not told that it is stored.
+func (s *records) create(key string, rel *v1.Release) error {
+	for tries := 1; ; tries++ {
+		err := s.Driver.Create(key, rel)
+		exists := errors.Is(err, driver.ErrReleaseExists)
+		if err == nil || !exists && !cluster.Transient(err) {
+			return err
+		}
+		stored, getErr := s.get(rel.Name, rel.Version)
+		switch {
+		case getErr == nil && sameRecord(stored, rel):
+			return nil
+		case getErr == nil:
+			return fmt.Errorf("%w: revision %d appeared", state.ErrStale, rel.Version)
+		case !errors.Is(getErr, driver.ErrReleaseNotFound) || tries == maxCreates:
+			return err
+		}
+	}
+}
+
+// sameRecord goes by the time, which Helm notes to the nanosecond, and by what the
+// record says was applied.
+func sameRecord(a, b *v1.Release) bool {
+	return a.Info.LastDeployed.Equal(b.Info.LastDeployed) && a.Info.Status == b.Info.Status &&
+		a.Info.Description == b.Info.Description && a.Manifest == b.Manifest
 }
 
 // Update implements driver.Driver.

@@ -68,8 +68,19 @@ func (p *patient) WrappedRoundTripper() http.RoundTripper { return p.next }
 
 // manner is how the requests of a context are treated.
 type manner struct {
-	urgent bool // they wait for no other request
-	once   bool // they are not repeated
+	urgent bool            // they wait for no other request
+	once   bool            // they are not repeated
+	until  <-chan struct{} // nor after this is closed; nil: it never is
+}
+
+// patient reports whether a request may be repeated now.
+func (m manner) patient() bool {
+	select {
+	case <-m.until:
+		return false
+	default:
+		return !m.once
+	}
 }
 
 type mannerKey struct{}
@@ -94,12 +105,20 @@ func once(ctx context.Context) context.Context {
 	return context.WithValue(ctx, mannerKey{}, m)
 }
 
+// PatientUntil gives a context whose requests are not repeated any more when done
+// is closed. What is under way goes on.
+func PatientUntil(ctx context.Context, done <-chan struct{}) context.Context {
+	m := mannerOf(ctx)
+	m.until = done
+	return context.WithValue(ctx, mannerKey{}, m)
+}
+
 // RoundTrip gives the first answer that is one, or the last of all.
 func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	if endless(req) {
 		return p.next.RoundTrip(req)
 	}
-	began, lost := time.Now(), false
+	began, lost, manner := time.Now(), false, mannerOf(req.Context())
 	for attempt := 1; ; attempt++ {
 		f := p.try(req)
 		lost = lost || f.lost
@@ -107,14 +126,18 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 		switch {
 		case f.reason == "":
 			return p.answer(req, f, lost)
-		case attempt > p.retries || mannerOf(req.Context()).once || time.Since(began)+pause > lastStart || !p.may(req, f):
+		case attempt > p.retries || !manner.patient() || time.Since(began)+pause > lastStart || !p.may(req, f):
+			return p.give(req, f, attempt, time.Since(began))
+		}
+		p.tell(req, state.Retry{What: whatOf(req), Attempt: attempt + 1, Of: p.retries + 1, Pause: pause, Reason: f.reason})
+		if err := pausing(req.Context(), manner.until, pause); err != nil {
+			f.discard()
+			return nil, err
+		}
+		if !manner.patient() {
 			return p.give(req, f, attempt, time.Since(began))
 		}
 		f.discard()
-		p.tell(req, state.Retry{What: whatOf(req), Attempt: attempt + 1, Of: p.retries + 1, Pause: pause, Reason: f.reason})
-		if err := pausing(req.Context(), pause); err != nil {
-			return nil, err
-		}
 		if req.GetBody != nil {
 			body, err := req.GetBody()
 			if err != nil {
@@ -333,10 +356,13 @@ func backoff(attempt int) time.Duration {
 	return time.Duration(float64(pause) * (0.75 + rand.Float64()/2))
 }
 
-func pausing(ctx context.Context, d time.Duration) error {
+// pausing waits, but not longer than until.
+func pausing(ctx context.Context, until <-chan struct{}, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
+	case <-until:
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-timer.C:

@@ -211,6 +211,24 @@ func TestPatienceEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// TestPatienceEndsWhenNobodyWaits: what has to be said is said then.
+func TestPatienceEndsWhenNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		done := make(chan struct{})
+		time.AfterFunc(3*time.Second, func() { close(done) })
+		server := &script{answers: []reply{{status: 503}}}
+		p := newPatient(server, Options{}, "here")
+		began := time.Now()
+		for range 2 {
+			req := request(t, "GET", object, "")
+			resp, err := p.RoundTrip(req.WithContext(PatientUntil(req.Context(), done)))
+			if err != nil || resp.StatusCode != 503 || time.Since(began) != 3*time.Second {
+				t.Errorf("it ended after %s with %v, %v", time.Since(began), resp, err)
+			}
+		}
+	})
+}
+
 // TestFlightsAreBounded: what is urgent passes all others.
 func TestFlightsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
