@@ -3,7 +3,6 @@ package executor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/flotilla-sh/flotilla/plan"
@@ -26,8 +25,8 @@ type GroupError struct {
 	Err       error
 }
 
-// Error names the group.
-func (e *GroupError) Error() string { return fmt.Sprintf("group %s: %v", e.Group, e.Err) }
+// Error says what happened: a gate knows its group.
+func (e *GroupError) Error() string { return e.Err.Error() }
 
 // Unwrap gives what happened.
 func (e *GroupError) Unwrap() error { return e.Err }

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the list of fields of saved plans
 func someGate(r *rand.Rand) spec.Gate {
 	reach := spec.Reach{URL: "https://" + word(r), Headers: map[string]string{"X": word(r)}, CA: word(r), InsecureSkipTLSVerify: r.IntN(2) == 0}
 	return spec.Gate{
-		Kind: spec.GateHTTP, Name: word(r), Pos: spec.Pos{File: "f", Line: r.IntN(99)}, File: r.IntN(9),
+		Kind: spec.GateHTTP, Name: word(r), Pos: spec.Pos{File: "f", Line: r.IntN(99)}, File: r.IntN(9), Group: word(r),
 		Within: time.Duration(r.Int64N(1e12)), For: time.Duration(r.Int64N(1e12)), Interval: 1, Timeout: 2,
 		HTTP:       spec.HTTPProbe{Reach: reach, Method: "GET", Body: word(r), Status: []string{"2xx"}, Contains: word(r), Matches: word(r)},
 		Prometheus: spec.PrometheusQuery{Reach: reach, Query: word(r), Threshold: "< 1", NoDataPass: true},

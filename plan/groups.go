@@ -62,3 +62,19 @@ func untangled(p *Plan, err error) error {
 	}
 	return fmt.Errorf("the gates of a group come after all of its members, and before everything that needs one of them; that cannot be where a release stands between two members (put it into the group, too): %w", err)
 }
+
+// SameGates reports whether two releases have to pass the same gates, wherever
+// these are written.
+func SameGates(a, b spec.Release) bool {
+	text := func(r spec.Release) string {
+		var all [2][]spec.Gate
+		for i, list := range [][]spec.Gate{r.Verify, r.GroupVerify} {
+			for _, g := range list {
+				g.Pos, g.File = spec.Pos{}, 0
+				all[i] = append(all[i], g)
+			}
+		}
+		return fmt.Sprintf("%+v", all) // maps in order of keys
+	}
+	return text(a) == text(b)
+}

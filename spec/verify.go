@@ -29,6 +29,8 @@ type Gate struct {
 	Name string // empty: Title says it
 	Pos  Pos
 	File int // index into Spec.Files: whose values and folder it sees
+	// Group is the atomicGroup that has to pass it; empty: its release does.
+	Group string
 
 	// Within is for how long the gate is tried until it is passed; zero: once.
 	Within time.Duration
@@ -121,7 +123,9 @@ func (r Reach) Address() string {
 	}
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
-		return address
+		scheme, rest = "", address
+	} else {
+		scheme += "://"
 	}
 	host, path, _ := strings.Cut(rest, "/")
 	if at := strings.LastIndex(host, "@"); at >= 0 {
@@ -130,7 +134,7 @@ func (r Reach) Address() string {
 	if path != "" {
 		path = "/" + path
 	}
-	return scheme + "://" + host + path
+	return scheme + host + path
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
@@ -173,6 +177,7 @@ func groupGates(groups map[string]schema.Group, file int) (map[string][]Gate, []
 			if err != nil {
 				errs = append(errs, asErrors(err, g.Pos, fmt.Sprintf("groups.%s.verify[%d]", name, i)))
 			}
+			gate.Group = name
 			out[name] = append(out[name], gate)
 		}
 	}

@@ -148,7 +148,7 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 		return nil, err
 	}
 	t.locate(ctx, f, p)
-	return p, nil
+	return p, t.gates(ctx, f, p)
 }
 
 func lines(p []byte) iter.Seq[string] {

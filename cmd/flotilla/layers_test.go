@@ -39,7 +39,8 @@ var below = map[string][]string{
 	"state/lease":               {"spec", "state/cluster"},
 	"state/journal":             {"spec", "state", "state/cluster"},
 
-	"hooks": {"spec", "spec/program", "state"},
+	"hooks":        {"spec", "spec/program", "state"},
+	"hooks/verify": {"spec", "hooks"},
 
 	"engine/chart":     {"spec", "spec/source"},
 	"engine/kustomize": {"spec"},
@@ -54,6 +55,7 @@ var below = map[string][]string{
 	"executor":   {"spec", "state", "plan", "hooks"},
 
 	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "plan/drift", "plan/live", "executor", "hooks"},
+	"cmd/view/report":    {"spec", "state", "plan", "plan/diff", "plan/drift", "plan/live", "executor", "cmd/view"},
 	"cmd/cli":            {"*"},
 	"cmd/flotilla/early": {},
 	"cmd/bench":          {"state/cluster", "cmd/bench/traffic"},

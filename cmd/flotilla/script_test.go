@@ -52,7 +52,7 @@ func TestScript(t *testing.T) {
 }
 
 // TestCluster runs what needs a cluster. Each script has a namespace $NS of its
-// own, the name $CONTEXT of the context, a kubeconfig $READER that may only read release records in it, and
+// own, its folder under http://$WEB, the name $CONTEXT of the context, a kubeconfig $READER that may only read release records in it, and
 // one, $EDITOR, that may do everything in it and nothing elsewhere.
 func TestCluster(t *testing.T) {
 	c := clustertest.Start(t)
@@ -69,6 +69,7 @@ func TestCluster(t *testing.T) {
 			env.Setenv("NS", ns)
 			env.Setenv("KUBECONFIG", c.Kubeconfig)
 			env.Setenv("CONTEXT", c.Context)
+			serveWork(inner, env)
 			env.Setenv("READER", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
 				APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}}))
 			env.Setenv("EDITOR", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
@@ -81,7 +82,7 @@ func TestCluster(t *testing.T) {
 // commands adds "exits CODE PROGRAM ARGS...", an exec that wants that exit code,
 // and "interrupted TEXT PROGRAM ARGS...", which sends SIGINT as soon as the
 // program's error stream says TEXT, and wants exit code 130, "sign",
-// "asplanned", "agekey", "hand" and "expire".
+// "asplanned", "agekey", "hand", "expire" and "ascronjob".
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -104,6 +105,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"hand":      hand,
 		"agekey":    ageKey,
 		"expire":    expire,
+		"ascronjob": asCronJob,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
 				ts.Fatalf("usage: interrupted TEXT PROGRAM ARGS...")
@@ -116,7 +118,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 func interrupt(ts *testscript.TestScript, when, program string, args ...string) {
 	cmd := exec.Command(filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], program), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "KUBECONFIG", "NS", "NO_COLOR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "KUBECONFIG", "NS", "WEB", "NO_COLOR"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	stderr, err := cmd.StderrPipe()
@@ -144,7 +146,7 @@ func isolate(env *testscript.Env) {
 	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
 		env.Setenv(name, filepath.Join(env.WorkDir, ".home", strings.ToLower(name)))
 	}
-	for name, path := range map[string]string{"CHARTS": "../../testdata/charts", "SHOP": "../../examples/shop"} {
+	for name, path := range map[string]string{"CHARTS": "../../testdata/charts", "SHOP": "../../examples/shop", "EXAMPLES": "../../examples"} {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			panic(err)

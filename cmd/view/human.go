@@ -68,15 +68,16 @@ func (h *human) step(b *strings.Builder, s plan.Step, opts PlanOptions) {
 	sign, st := symbol(s.Action)
 	fmt.Fprintf(b, "%s %s  %s\n", h.paint(st, sign), h.paint(bold, h.names.name(s.Release.ID)), h.paint(dim, headline(s)))
 	if opts.Brief {
-		h.objections(b, s)
+		h.objections(b, s, opts)
 		return
 	}
 	h.why(b, s)
+	h.gates(b, s)
 	h.drift(b, s)
 	if !s.Release.Options.SuppressDiff {
 		h.changes(b, s.Changes, s, opts)
 	}
-	h.objections(b, s)
+	h.objections(b, s, opts)
 	b.WriteString("\n")
 }
 

@@ -56,6 +56,7 @@ type jsonStep struct {
 
 	Folds    []jsonFold  `json:"folds,omitempty"`    // of --fold-labels
 	NotShown *jsonHidden `json:"notShown,omitempty"` // changes that are suppressed as a whole
+	Gates    []jsonGate  `json:"gates,omitempty"`    // what the release has to pass when it is done
 }
 
 func (v *jsonView) header(kind string) jsonHeader {
@@ -94,7 +95,7 @@ func planOf(p *plan.Plan, opts PlanOptions) jsonPlan {
 	steps := make([]jsonStep, 0, len(p.Steps))
 	for _, s := range p.Steps {
 		j := jsonStep{Release: idOf(s.Release.ID), Action: s.Action, Reason: s.Reason, Causes: causesOf(s.Causes)}
-		j.Drift, j.Objections = driftOf(s.Drift), objectionsOf(s.Objections)
+		j.Drift, j.Objections, j.Gates = driftOf(s.Drift), objectionsOf(s.Objections), gatesOf(s)
 		if s.Before != nil {
 			j.Chart, j.Revision = chartOf(s.Before), s.Before.Number
 		}

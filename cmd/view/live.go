@@ -39,6 +39,7 @@ type row struct {
 	step    plan.Step
 	started time.Time
 	ended   bool
+	gate    string // what it is verified by; empty: it is not yet
 }
 
 func newLive(h *human, p *plan.Plan) *live {
@@ -105,7 +106,7 @@ func (l *live) event(e executor.Event) {
 	r.step = e.Step
 	switch e.Kind {
 	case executor.EventStarted:
-		r.started, r.ended = e.Time, false
+		r.started, r.ended, r.gate = e.Time, false, ""
 	case executor.EventFinished:
 		r.ended = true
 	}
@@ -144,8 +145,7 @@ func (l *live) table() []string {
 		case r.ended:
 			ended++
 		case !r.started.IsZero():
-			doing, _ := verbs(r.step.Action)
-			text := fmt.Sprintf("  ▸ %s %s", l.names.name(r.id), doing)
+			text := fmt.Sprintf("  ▸ %s %s", l.names.name(r.id), r.doing())
 			lines = append(lines, l.paint(cyan, clip(text, columns-9))+l.paint(dim, fmt.Sprintf(" %7s", elapsed(l.now().Sub(r.started)))))
 		default:
 			waiting = append(waiting, r)

@@ -28,6 +28,9 @@ type View interface {
 	// Drift shows what is not as it was deployed.
 	Drift(r drift.Report, opts DriftOptions)
 	Hook(event spec.HookEvent, name, line string)
+	// Gate tells which gate a release is verified by. It may be called by several
+	// goroutines at once, as Hook may.
+	Gate(release spec.ReleaseID, text string)
 	Warn(message string)
 	Ask(question string)
 	Error(err error)
@@ -42,6 +45,7 @@ type PlanOptions struct {
 	NamesOnInstall bool     // of a release that is not there yet, name the objects only
 	Form           Form     // how differences are laid out for people; FormatJSON and FormatYAML have one form
 	FoldLabels     bool     // tell changes of version labels once for all objects of a release
+	Conflicts      string   // what to do about conflicts; empty: what holds for an apply
 
 	Saved *plan.Saved // what the plan was read from; nil: it was made just now
 }

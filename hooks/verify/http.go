@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,15 +35,16 @@ func (r *Runner) probe(g spec.Gate) (trial, error) {
 	if err != nil {
 		return trial{}, fmt.Errorf("matches: %w", err)
 	}
+	hide := r.hide(p.Reach)
 	try := func(ctx context.Context) error {
 		a, err := r.ask(ctx, client, p.Reach, call{p.Method, p.URL, p.Body, ""})
 		switch {
 		case err != nil:
 			return err
 		case !expected(p.Status, a.status):
-			return fmt.Errorf("the answer was %s", a.shown(r.opts.Redact))
+			return fmt.Errorf("the answer was %s", a.shown(hide))
 		case !strings.Contains(a.body, p.Contains), !matches.MatchString(a.body):
-			return fmt.Errorf("the body is another one: %s", a.shown(r.opts.Redact))
+			return fmt.Errorf("the body is another one: %s", a.shown(hide))
 		default:
 			return nil
 		}
@@ -85,10 +87,37 @@ func (a answer) shown(redact func(string) string) string {
 	if a.to != "" {
 		text += " to " + spec.Reach{URL: a.to}.Address()
 	}
-	if body := excerpt(redact(a.body)); body != "" {
+	if body := excerpt(redact(a.body)); body != "" && a.to == "" { // where it sends us, the body says once more
 		text += fmt.Sprintf(": %q", body)
 	}
 	return strings.TrimSpace(text)
+}
+
+// hide takes out of what a server says what the gate has told it in confidence,
+// and every secret that the run has met.
+func (r *Runner) hide(to spec.Reach) func(string) string {
+	const short = 4 // such a text is part of too many words
+	var secrets []string
+	for _, value := range to.Headers {
+		_, credentials, _ := strings.Cut(value, " ") // Bearer ...
+		secrets = append(secrets, value, credentials)
+	}
+	if u, err := url.Parse(to.URL); err == nil {
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
+		for _, values := range u.Query() {
+			secrets = append(secrets, values...)
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	var pairs []string
+	for _, s := range secrets {
+		if len(s) >= short {
+			pairs = append(pairs, s, spec.Masked)
+		}
+	}
+	replacer := strings.NewReplacer(pairs...)
+	return func(text string) string { return r.opts.Redact(replacer.Replace(text)) }
 }
 
 // excerpt is the begin of a text, on one line.

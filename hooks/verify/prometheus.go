@@ -34,12 +34,13 @@ func (r *Runner) query(g spec.Gate) (trial, error) {
 	}
 	target = target.JoinPath("api", "v1", "query")
 	body := url.Values{"query": {q.Query}}.Encode()
+	hide := r.hide(q.Reach)
 	try := func(ctx context.Context) error {
 		a, err := r.ask(ctx, client, q.Reach, call{http.MethodPost, target.String(), body, "application/x-www-form-urlencoded"})
 		if err != nil {
 			return err
 		}
-		samples, err := r.samples(a)
+		samples, err := samplesOf(a, hide)
 		if err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func holds(all []sample, threshold spec.Threshold, noDataPass bool) error {
 }
 
 // samples reads an answer of Prometheus.
-func (r *Runner) samples(a answer) ([]sample, error) {
+func samplesOf(a answer, hide func(string) string) ([]sample, error) {
 	var body struct {
 		Status    string
 		ErrorType string
@@ -94,10 +95,10 @@ func (r *Runner) samples(a answer) ([]sample, error) {
 		}
 	}
 	if err := json.Unmarshal([]byte(a.body), &body); err != nil || body.Status == "" {
-		return nil, fmt.Errorf("the answer is none of Prometheus: %s", a.shown(r.opts.Redact))
+		return nil, fmt.Errorf("the answer is none of Prometheus: %s", a.shown(hide))
 	}
 	if body.Status != "success" {
-		err := fmt.Errorf("prometheus refused the query: %s", excerpt(r.opts.Redact(body.ErrorType+": "+body.Error)))
+		err := fmt.Errorf("prometheus refused the query: %s", excerpt(hide(body.ErrorType+": "+body.Error)))
 		if body.ErrorType == "bad_data" {
 			return nil, hopeless{err}
 		}

@@ -82,7 +82,7 @@ func (r *Runner) Run(ctx context.Context, rel spec.Release, g spec.Gate, told fu
 	}
 	t, err := r.trial(rel, g)
 	if err != nil {
-		return &Error{Gate: g.Title(), Pos: g.Pos, Err: err}
+		return &Error{Gate: g.Title(), Group: g.Group, Pos: g.Pos, Err: err}
 	}
 	if t.close != nil {
 		defer t.close()
@@ -91,7 +91,7 @@ func (r *Runner) Run(ctx context.Context, rel spec.Release, g spec.Gate, told fu
 		if ctx.Err() != nil {
 			return fmt.Errorf("waiting for the gate %q: %w", g.Title(), context.Cause(ctx))
 		}
-		err.(*Error).Gate, err.(*Error).Pos = g.Title(), g.Pos
+		err.Gate, err.Group, err.Pos = g.Title(), g.Group, g.Pos
 		return err
 	}
 	return nil
@@ -126,12 +126,14 @@ func (r *Runner) trial(rel spec.Release, g spec.Gate) (trial, error) {
 }
 
 // pass tries a gate until it is passed, and then for as long as it has to stay so.
-// Errors are *Error without gate and place.
-func (r *Runner) pass(ctx context.Context, g spec.Gate, t trial, told func(string)) error {
+// The error lacks gate and place.
+func (r *Runner) pass(ctx context.Context, g spec.Gate, t trial, told func(string)) *Error {
 	began := r.opts.Now()
 	var held time.Time // since when it is passed; zero: it is not yet
 	for tries := 1; ; tries++ {
-		told(phase(g, held))
+		if tries == 1 {
+			told(phase(g, held))
+		}
 		err := r.once(ctx, g, t)
 		now := r.opts.Now()
 		if ctx.Err() != nil {
@@ -141,6 +143,7 @@ func (r *Runner) pass(ctx context.Context, g spec.Gate, t trial, told func(strin
 		switch {
 		case err == nil && held.IsZero() && g.For > 0:
 			held, rest = now, g.For
+			told(phase(g, held))
 		case err == nil && now.Sub(held) >= g.For:
 			return nil
 		case err == nil:
@@ -191,7 +194,7 @@ func (r *Runner) once(ctx context.Context, g spec.Gate, t trial) error {
 type tooLong struct{ after time.Duration }
 
 // Error says which time.
-func (t tooLong) Error() string { return "there was no answer within " + t.after.String() }
+func (t tooLong) Error() string { return "it took longer than " + t.after.String() }
 
 // sleep waits, and reports whether ctx let it.
 func sleep(ctx context.Context, d time.Duration) bool {
