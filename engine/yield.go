@@ -58,17 +58,32 @@ func (c *client) yielding(before, target kube.ResourceList, wanted runtime.Objec
 // is none, or a field of it is not found.
 func withoutConflicts(wanted runtime.Object, err error) (runtime.Object, bool) {
 	var answer apierrors.APIStatus
+	if !apierrors.IsConflict(err) || !errors.As(err, &answer) || !hasCause(answer.Status(), metav1.CauseTypeFieldManagerConflict) {
+		return nil, false
+	}
+	var fields []string
+	for _, cause := range answer.Status().Details.Causes {
+		if cause.Type == metav1.CauseTypeFieldManagerConflict {
+			fields = append(fields, cause.Field)
+		}
+	}
+	return withoutFields(wanted, fields)
+}
+
+// withoutFields gives an object without fields, each of which may be named more
+// than once; false: one is not found.
+func withoutFields(wanted runtime.Object, fields []string) (runtime.Object, bool) {
 	o, ok := wanted.DeepCopyObject().(*unstructured.Unstructured)
-	if !ok || !apierrors.IsConflict(err) || !errors.As(err, &answer) || !hasCause(answer.Status(), metav1.CauseTypeFieldManagerConflict) {
+	if !ok {
 		return nil, false
 	}
 	removed := map[string]bool{} // several managers may have one field
-	for _, cause := range answer.Status().Details.Causes {
-		if cause.Type != metav1.CauseTypeFieldManagerConflict || removed[cause.Field] {
+	for _, field := range fields {
+		if removed[field] {
 			continue
 		}
-		removed[cause.Field] = true
-		if _, found := without(o.Object, cause.Field); !found {
+		removed[field] = true
+		if _, found := without(o.Object, field); !found {
 			return nil, false
 		}
 	}

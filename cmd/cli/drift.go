@@ -19,6 +19,7 @@ type driftCmd struct {
 	driftFormat
 	concurrency
 	needsFlags
+	fixFlags
 	Against          plan.Level `enum:"release,live,server" default:"live" help:"How closely to look: at Helm's records only (release), at the objects as they are (live; needs only get and list), or also at what the API server would make of what was deployed (server; a dry run, which writes nothing)."`
 	Strict           bool       `help:"Also find fields that somebody set and nobody declared."`
 	DetailedExitcode bool       `help:"Exit with 2 when there is drift."`
@@ -27,6 +28,9 @@ type driftCmd struct {
 // Run shows what is not as it was deployed. It renders nothing, so that charts
 // and values need not be there, and starts no hooks.
 func (c *driftCmd) Run(ctx context.Context, s *session) error {
+	if err := c.check(c.Against); err != nil {
+		return err
+	}
 	t, f, err := s.bound(ctx, request{needs: c.needsFlags, limit: c.Concurrency})
 	if err != nil {
 		return err
@@ -40,13 +44,14 @@ func (c *driftCmd) Run(ctx context.Context, s *session) error {
 		return interrupted(ctx, err)
 	}
 	s.view.Drift(report, view.DriftOptions{Against: c.Against})
-	if err := unseen(report); err != nil {
-		return err
+	err = unseen(report)
+	if c.Fix {
+		err = errors.Join(err, look.fix(ctx, report))
 	}
-	if c.DetailedExitcode && report.Drifted() {
+	if err == nil && c.DetailedExitcode && report.Drifted() {
 		return told{exitChanges}
 	}
-	return nil
+	return err
 }
 
 // unseen joins why things could not be seen, each reason once.
@@ -72,6 +77,7 @@ type lookout struct {
 	all     *spec.Spec // with every context and namespace filled in
 
 	selector spec.Selector
+	sights   []*driftSight // what report saw
 }
 
 func (s *session) lookout(t *tools, f *fleet, c *driftCmd) (*lookout, error) {

@@ -37,6 +37,7 @@ func (l *lookout) report(ctx context.Context) (drift.Report, error) {
 	}
 	var more drift.Report
 	for _, o := range seen {
+		l.sights = append(l.sights, o.sights...)
 		for _, s := range o.sights {
 			in.Subjects = append(in.Subjects, s.subject)
 			more.Objects += s.objects()

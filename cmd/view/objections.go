@@ -11,12 +11,16 @@ import (
 )
 
 // objections writes what speaks against a step.
-func (h *human) objections(b *strings.Builder, s plan.Step) {
+func (h *human) objections(b *strings.Builder, s plan.Step, opts PlanOptions) {
 	for _, line := range objectionLines(s) {
 		fmt.Fprintf(b, "    %s %s\n", h.paint(red, "!"), line)
 	}
 	if slices.ContainsFunc(s.Objections, func(o plan.Objection) bool { return o.Kind == plan.ObjectionConflict }) {
-		fmt.Fprintf(b, "      %s\n", h.paint(dim, "take these fields out of the chart, or take them over: --sync-args=--force-conflicts, or forceConflicts: true of the release"))
+		advice := opts.Conflicts
+		if advice == "" {
+			advice = "take these fields out of the chart, or take them over: --sync-args=--force-conflicts, or forceConflicts: true of the release"
+		}
+		fmt.Fprintf(b, "      %s\n", h.paint(dim, advice))
 	}
 }
 

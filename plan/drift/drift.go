@@ -138,6 +138,23 @@ func (f Finding) Fixable() bool {
 	return f.Kind == KindChanged || f.Kind == KindRemoved || f.Kind == KindMissing
 }
 
+// DriftedOf names the objects and fields of findings that putting back what was
+// deployed would take away.
+func DriftedOf(found []Finding) state.Drifted {
+	all := state.Drifted{}
+	for _, f := range found {
+		if !f.Fixable() {
+			continue
+		}
+		fields := all[f.Object]
+		if f.owned != "" && !slices.Contains(fields, f.owned) {
+			fields = append(fields, f.owned)
+		}
+		all[f.Object] = fields
+	}
+	return all
+}
+
 func (r *Report) sort() {
 	slices.SortFunc(r.Releases, spec.ReleaseID.Compare)
 	slices.SortStableFunc(r.Findings, Finding.Compare)

@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -109,6 +110,19 @@ func (in Input) Restoring(d Deviation, release spec.ReleaseID) state.Proposal {
 	return state.Proposal{Ref: ref, Object: owned(d.Stored, ref, release), Live: in.Objects[ref], Method: state.ApplyServerSide, Force: true}
 }
 
+// PutBack is the change from the live object of a deviation to what was deployed,
+// but for the fields, by their paths, that are to stay as they are.
+func (in Input) PutBack(d Deviation, spare map[string]bool) (diff.Change, error) {
+	o := in.object(d.Object)
+	o.spare = spare
+	var before map[string]any
+	if !d.Gone {
+		_, before = o.project(o.liveAsStored, nil, d.Stored)
+	}
+	change, _, err := diff.Between(d.Object, before, d.Stored, o.hiding(in.Diff))
+	return change, err
+}
+
 // show masks the secrets in departures.
 func (o object) show(fields []Departure, opts diff.Options) []Departure {
 	opts = o.hiding(opts)
@@ -138,6 +152,9 @@ func Additions(in Input, release spec.ReleaseID) []Deviation {
 }
 
 func (o object) additions() []Departure {
+	if o.id.Kind == "Secret" && o.id.Group == "" {
+		_, o.stored = inFormOf(nil, map[string]any{"data": merged(o.stored, "data", "stringData")}, o.stored)
+	}
 	found := map[string]Departure{}
 	who := &owners{live: o.liveAsStored}
 	for _, e := range who.all() {
@@ -194,6 +211,15 @@ func (o object) addition(path fieldpath.Path) (Departure, bool) {
 		}
 	}
 	return Departure{}, false
+}
+
+// merged are the entries of several fields.
+func merged(o map[string]any, fields ...string) map[string]any {
+	all := map[string]any{}
+	for _, field := range fields {
+		maps.Copy(all, entries(o, field))
+	}
+	return all
 }
 
 func valueAt(v any, key string) any {

@@ -149,8 +149,8 @@ func (w *walk) orderOfPods(at place, all sides) []element {
 		return declared
 	}
 	was, is := common(all.stored, all.live), common(all.live, all.stored)
-	if !slices.Equal(was, is) {
-		w.note(at, was, is)
+	if !slices.Equal(was, is) && w.note(at, was, is) {
+		return declared
 	}
 	known := byID(declared)
 	live := slices.DeleteFunc(slices.Clone(all.live), func(e element) bool {
@@ -219,7 +219,9 @@ func (w *walk) whole(at place, live, wanted, stored []any) any {
 	if stored != nil && w.untouched(at) {
 		return stored
 	}
-	w.note(at, orNilList(stored), live)
+	if w.note(at, orNilList(stored), live) {
+		return stored
+	}
 	quiet := &walk{owners: w.owners}
 	declared := slices.Concat(wanted, stored)
 	out := make([]any, len(live))

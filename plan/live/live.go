@@ -154,7 +154,8 @@ type object struct {
 	liveAsStored   map[string]any // in the version that is stored; nil also where that is not served any more
 	types          func(schema.GroupVersionKind) openapi.Type
 	settled        bool
-	opts           diff.Options // that know the secrets of all three states
+	spare          map[string]bool // see walk
+	opts           diff.Options    // that know the secrets of all three states
 }
 
 func (in Input) object(id state.ObjectID) object {
@@ -239,7 +240,7 @@ func (o object) project(live, wanted, stored map[string]any) ([]Departure, map[s
 	if declared == nil {
 		declared = stored
 	}
-	w := &walk{owners: &owners{live: live}, settled: o.settled && stored != nil}
+	w := &walk{owners: &owners{live: live}, settled: o.settled && stored != nil, spare: o.spare}
 	root := place{typ: o.typeOf(declared)}
 	if o.id.Kind == "Secret" && o.id.Group == "" {
 		root.secret = true

@@ -32,7 +32,11 @@ func (p place) field(key string) place {
 	child.name = p.name + "." + key
 	child.exact = p.exact || p.secret && p.name == "" && (key == "data" || key == "stringData")
 	if !p.atomic {
-		child.path = append(slices.Clone(p.path), fieldpath.FieldNameElement(key))
+		noted := key
+		if child.exact && key == "stringData" && p.name == "" {
+			noted = "data" // what others write of it is there
+		}
+		child.path = append(slices.Clone(p.path), fieldpath.FieldNameElement(noted))
 	}
 	child.steps = append(slices.Clone(p.steps), Step{Key: key, Index: -1})
 	if !isPlainKey(key) {
@@ -85,7 +89,8 @@ func (d pair) form() any {
 type walk struct {
 	owners  *owners
 	settled bool
-	fields  []Departure // of stored values, those that differ; of use where nothing is wanted
+	fields  []Departure     // of stored values, those that differ; of use where nothing is wanted
+	spare   map[string]bool // paths whose stored values stand for the live ones
 }
 
 // value gives the live value in the fields that are declared, in declared form
@@ -120,7 +125,9 @@ func (w *walk) leaf(at place, live any, d pair) any {
 		}
 		return d.stored
 	}
-	w.note(at, d.stored, live)
+	if w.note(at, d.stored, live) {
+		return d.stored
+	}
 	return live
 }
 
@@ -135,7 +142,9 @@ func (w *walk) missing(at place, d pair) any {
 		}
 		return d.stored
 	}
-	w.note(at, d.stored, nil)
+	if w.note(at, d.stored, nil) {
+		return d.stored
+	}
 	return nil
 }
 
@@ -160,8 +169,9 @@ func (w *walk) object(at place, live map[string]any, d pair) any {
 	if at.atomic && at.typ.Elem().Known() && !w.untouched(at) {
 		for key, v := range live {
 			if _, declared := out[key]; !declared && wanted[key] == nil && stored[key] == nil {
-				w.note(at.field(key), nil, v)
-				out[key] = v
+				if !w.note(at.field(key), nil, v) {
+					out[key] = v
+				}
 			}
 		}
 	}
@@ -188,16 +198,17 @@ func (p place) serverOwned(key string) bool {
 	return false
 }
 
-// note keeps a stored value that differs.
-func (w *walk) note(at place, was, is any) {
+// note keeps a stored value that differs; spared: it stands for the live one.
+func (w *walk) note(at place, was, is any) (spared bool) {
 	if was == nil && is == nil {
-		return
+		return false
 	}
 	d := Departure{Field: Field{Path: at.name, Was: shown(at, was), Is: shown(at, is)}, Steps: at.steps, Owned: at.path.String()}
 	if is != nil {
 		d.by(w.owners.last(at.path))
 	}
 	w.fields = append(w.fields, d)
+	return w.spare[at.name]
 }
 
 // untouched says that a value which differs from the stored one is what the
