@@ -25,6 +25,7 @@ const (
 	exitBusy       = 5
 	exitUndone     = 6
 	exitNotUndone  = 7
+	exitRefused    = 8
 	exitInterrupt  = 130
 	exitTerminated = 143
 )

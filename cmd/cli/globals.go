@@ -96,7 +96,7 @@ func (g *grammar) view(env Env, given map[string]bool) (view.View, error) {
 // formats are the flags --output of the commands that show a plan; those of
 // the commands that do not run have their default.
 func (g *grammar) formats() []format {
-	return []format{g.Apply.format, g.Sync.format, g.Diff.format, g.Destroy.format, g.Plan.format(), g.Show.format, format(g.Drift.driftFormat)}
+	return []format{g.Apply.format, g.Sync.format, g.Diff.format, g.Destroy.format, g.Plan.format(), g.Show.format, format(g.Drift.driftFormat), g.Promote.format(), g.Resume.format, g.Rollback.format}
 }
 
 // silentView tells no warnings.

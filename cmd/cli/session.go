@@ -29,6 +29,8 @@ type session struct {
 	reads   *spec.ReadFiles // of the state files and all that they name; nil: nobody asks
 	given   map[string]bool // long names of the flags that were typed
 
+	edited map[string][]byte // as spec.LoadOptions.Edited
+
 	run      string // ID of the run, as runID gives it; empty: it has none yet
 	planFile string // digest of the file of the saved plan that was read; empty: none was
 
@@ -230,6 +232,7 @@ func (s *session) loadOptions(q request) spec.LoadOptions {
 		CacheDir:             sources,
 		Dir:                  s.dir,
 		ReadFiles:            s.reads,
+		Edited:               s.edited,
 		LookupEnv:            s.env.Lookup,
 		Warn:                 s.view.Warn,
 	}, s.clusters)

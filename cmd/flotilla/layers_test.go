@@ -30,6 +30,7 @@ var below = map[string][]string{
 	"spec/program": {},
 	"spec":         {"spec/hcl", "spec/origin", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
 
+	"spec/promote":      {"spec", "spec/lock", "spec/origin", "spec/promote/edit", "spec/schema", "spec/source", "spec/values"},
 	"spec/promote/edit": {"spec/origin", "spec/schema"},
 
 	"state":                     {"spec"},

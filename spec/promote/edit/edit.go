@@ -42,6 +42,18 @@ func (e *SharedError) Error() string {
 		e.Path, e.Line, strings.Join(e.Others, ", "), e.Path)
 }
 
+// ChangeError says which change could not be made.
+type ChangeError struct {
+	Change int // index into the changes
+	Err    error
+}
+
+// Error tells the cause, which names the path.
+func (e *ChangeError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ChangeError) Unwrap() error { return e.Err }
+
 // LastDoc stands for the last document that says the path, or for the last one
 // where none does.
 const LastDoc = -1
@@ -67,7 +79,7 @@ type Done struct {
 }
 
 // Set gives the text with all the changes made, in their order, and one Done for
-// each. A change that cannot be made fails all of them. Making the same changes
+// each. A change that cannot be made fails all of them, with a *ChangeError. Making the same changes
 // again gives the same text.
 func Set(text []byte, changes ...Change) ([]byte, []Done, error) {
 	done := make([]Done, len(changes))
@@ -78,7 +90,7 @@ func Set(text []byte, changes ...Change) ([]byte, []Done, error) {
 		}
 		before := text
 		if text, done[i], err = s.set(c, changes); err != nil {
-			return nil, nil, err
+			return nil, nil, &ChangeError{Change: i, Err: err}
 		}
 		shift := strings.Count(string(text), "\n") - strings.Count(string(before), "\n")
 		for j := range done[:i] {

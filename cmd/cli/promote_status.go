@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/spec"
+)
+
+// status shows what runs in every environment.
+func (c *promoteCmd) status(ctx context.Context, s *session) error {
+	names, err := c.environments(ctx, s)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	m := view.Matrix{Environments: names}
+	cells := make([]map[string]view.MatrixCell, len(names))
+	errs := make([]error, len(names))
+	for i, name := range names { // one after the other: their files are loaded by the same cache
+		cells[i], errs[i] = c.column(ctx, s, name)
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("environment %s: %w", name, errs[i])
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	m.Fill(cells)
+	if c.Output == formatJSON {
+		err = view.JSON(s.env.Streams.Out, view.MatrixJSON(m, s.env.Now()))
+	} else {
+		err = view.Text(s.env.Streams.Out, view.MatrixText(m, s.env.Now()))
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// environments are those of promotion.order, then all others.
+func (c *promoteCmd) environments(ctx context.Context, s *session) ([]string, error) {
+	loaded, _, err := s.in(spec.DefaultEnvironment, nil).read(ctx, request{})
+	if err != nil {
+		return nil, err
+	}
+	all := loaded.Environments()
+	var names []string
+	// A file that has environments, and none called default, says nothing until it
+	// is loaded for one of them.
+	for _, name := range append([]string{spec.DefaultEnvironment}, all...) {
+		in, _, err := s.in(name, nil).read(ctx, request{})
+		if err != nil {
+			continue // its column tells
+		}
+		for i := range in.Files {
+			for _, one := range in.PromotionOf(i).Order {
+				if !slices.Contains(names, one) {
+					names = append(names, one)
+				}
+			}
+		}
+		for _, one := range in.Environments() {
+			if !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+	}
+	for _, name := range all {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		names = []string{spec.DefaultEnvironment}
+	}
+	return names, nil
+}
+
+// column looks at one environment.
+func (c *promoteCmd) column(ctx context.Context, s *session, environment string) (map[string]view.MatrixCell, error) {
+	in, err := s.side(ctx, c, environment)
+	if errors.Is(err, spec.ErrNothingMatched) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	looks, err := in.session.healths(ctx, in.tools, in.fleet)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]view.MatrixCell{}
+	var errs []error
+	for _, r := range in.fleet.releases {
+		if !r.Installed {
+			continue
+		}
+		seen := looks[r.ID]
+		cell := view.MatrixCell{Release: r.ID, Installed: seen.Installed, Status: seen.Status, Drift: len(seen.Drift), Unready: len(seen.Unready)}
+		if seen.deployed != nil {
+			cell.Chart, cell.Version, cell.Revision, cell.Deployed = seen.deployed.Chart.Name, seen.deployed.Chart.Version, seen.deployed.Number, seen.deployed.Deployed
+			images, err := imagesOf(seen.deployed)
+			errs = append(errs, err)
+			for _, i := range images {
+				cell.Images = append(cell.Images, i.String())
+			}
+		}
+		if seen.Failed && seen.deployed == nil && seen.Number == 0 {
+			errs = append(errs, fmt.Errorf("looking at %s: %s", r.ID, seen.Why))
+		}
+		out[r.ID.Name] = cell
+	}
+	return out, errors.Join(errs...)
+}
