@@ -47,6 +47,7 @@ type grammar struct {
 	Drift       driftCmd       `cmd:"" help:"Show what in the clusters is not any more as it was deployed, and who changed it."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
 	Resume      resumeCmd      `cmd:"" help:"Finish a run that was cut off or ended halfway, or put back what it did."`
+	Promote     promoteCmd     `cmd:"" help:"Move what runs in one environment into the files of another one, and show the plan that comes of it."`
 	Unlock      unlockCmd      `cmd:"" help:"Show which run holds the lock of these state files, and break it."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`
 	Lint        lintCmd        `cmd:"" help:"Check charts and values of the selected releases."`
@@ -73,7 +74,7 @@ type grammar struct {
 
 const description = `Run many Helm releases as one unit: one graph over all state files, one diff, one concurrent apply, and rollback of everything when a release fails.
 
-Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode; 3 usage, or nothing matched; 4 the plan is stale; 5 another operation is in progress; 6 failed and fully undone; 7 failed and undo incomplete; 130/143 interrupted, after a clean stop.`
+Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode; 3 usage, or nothing matched; 4 the plan is stale; 5 another operation is in progress; 6 failed and fully undone; 7 failed and undo incomplete; 8 refused by a rule; 130/143 interrupted, after a clean stop.`
 
 // Run parses args and runs one command. It returns the exit code of the
 // process; what went wrong is printed once, on the error stream.
