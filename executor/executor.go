@@ -97,12 +97,21 @@ func (unrecorded) Enter(context.Context, Stage) error { return nil }
 // a failure.
 type Options struct {
 	Concurrency int        // steps at once; zero: as many as the graph allows, at most 64
+	Limits      Limits     // of steps at once, beside Concurrency
 	Scope       plan.Scope // empty: plan.ScopePlan
 	KeepGoing   bool       // what does not need a failed step still runs
 	Observe     func(Event)
 	Record      Recorder         // nil: nobody keeps what the run does
 	Fence       Fence            // nil: the run may always write
 	Now         func() time.Time // nil: time.Now
+	// Timeout bounds the steps of a run, but not what puts them back; zero: none.
+	Timeout time.Duration
+	// Retries is how often a step is tried again that failed for a reason which
+	// passes; zero: 2; negative: not at all.
+	Retries int
+	// Expected is how long a step will take by what is known; zero: unknown. Nil:
+	// nothing is known.
+	Expected func(plan.Step) time.Duration
 	// Abort, when closed, ends the undo too: whoever interrupts twice wants out.
 	Abort <-chan struct{}
 	// Prior is what earlier processes of the same run did; nil: there were none.
@@ -130,6 +139,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Retries == 0 {
+		o.Retries = defaultRetries
 	}
 	o.gate = &gate{fence: o.Fence}
 	return o
@@ -179,6 +191,7 @@ type Report struct {
 	RecordErrs  []error     // kept history that could not be dropped: harmless leftovers
 	Tolerated   bool        // only releases with continueOnError failed: the rest of the run counts
 	Interrupted bool
+	TimedOut    bool  // Options.Timeout was over before the last step had ended
 	Fenced      error // why the run had to stop writing before its end; nil: it had not
 	UndoRan     bool
 	UndoAsked   bool // the run is no failure: somebody wants everything back
@@ -188,7 +201,7 @@ type Report struct {
 
 // Failed reports whether anything went wrong, interrupts included.
 func (r Report) Failed() bool {
-	if r.Interrupted || len(r.HookErrs) > 0 || r.Fenced != nil && r.Count(OutcomeSkipped) > 0 {
+	if r.Interrupted || r.TimedOut || len(r.HookErrs) > 0 || r.Fenced != nil && r.Count(OutcomeSkipped) > 0 {
 		return true
 	}
 	for _, x := range r.Results {
@@ -242,6 +255,7 @@ type EventKind string
 // The events, in the order in which a step meets them.
 const (
 	EventStarted  EventKind = "started"
+	EventRetrying EventKind = "retrying"
 	EventFinished EventKind = "finished"
 )
 
@@ -257,4 +271,8 @@ type Event struct {
 	Because string
 	Err     error
 	Elapsed time.Duration
+	Retry   state.Retry // of EventRetrying
+	// Attempts, of EventFinished, is how often that part of the step was tried which
+	// had to be tried most often; zero: nothing was tried.
+	Attempts int
 }

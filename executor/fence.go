@@ -64,7 +64,23 @@ func (g *gate) until(ctx context.Context) (context.Context, context.CancelFunc) 
 
 // guard gives the workers with the gate before everything that writes.
 func (g *gate) guard(w Workers) Workers {
-	return Workers{Releases: guardedReleaser{g, w.Releases}, Undo: guardedUndoer{g, w.Undo}, Hooks: w.Hooks}
+	w.Releases, w.Undo = guardedReleaser{g, w.Releases}, guardedUndoer{g, w.Undo}
+	if w.Resume != nil {
+		w.Resume = guardedResumer{g, w.Resume}
+	}
+	return w
+}
+
+type guardedResumer struct {
+	gate *gate
+	to   Resumer
+}
+
+func (g guardedResumer) InstallAgain(ctx context.Context, r spec.Release, left state.Trace, want *state.Revision) (state.Trace, error) {
+	if err := g.gate.check(); err != nil {
+		return left, before(err)
+	}
+	return g.to.InstallAgain(ctx, r, left, want)
 }
 
 type guardedReleaser struct {

@@ -129,7 +129,7 @@ func (s *schedule) recall(i int) {
 func Undo(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	opts = opts.withDefaults()
 	report := opts.sofar(p)
-	w = opts.gate.guard(w)
+	w = opts.persistent(opts.gate.guard(w))
 	return finish(ctx, undo(ctx, p, report, w, opts), opts)
 }
 

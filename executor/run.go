@@ -24,10 +24,12 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		return finish(ctx, report, opts)
 	}
 	gates := newVerification(p, w.Verify)
-	w = opts.gate.guard(opts.resuming(w))
+	w = opts.persistent(opts.gate.guard(opts.resuming(w)))
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
-	fenced, stop := opts.gate.until(ctx)
+	timed, expire := opts.timed(ctx)
+	defer expire()
+	fenced, stop := opts.gate.until(timed)
 	defer stop()
 	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
 		if p.Mode == plan.ModeDestroy {
@@ -41,6 +43,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	})
 	report.Results = spread(s.run(fenced))
 	report.Interrupted, report.Fenced = ctx.Err() != nil, opts.gate.was()
+	report.TimedOut = errors.Is(context.Cause(timed), ErrTimeout) && report.Count(OutcomeSkipped)+report.Count(OutcomeCancelled) > 0
 	if report.Failed() {
 		report = undo(ctx, p, report, w, opts)
 	}
@@ -166,7 +169,7 @@ func dropNamespaces(ctx context.Context, results []Result, w Workers) []plan.Los
 
 // tolerated reports whether nothing failed but releases with continueOnError.
 func tolerated(r Report) bool {
-	return !r.Interrupted && r.Fenced == nil && !slices.ContainsFunc(r.Results, func(x Result) bool {
+	return !r.Interrupted && !r.TimedOut && r.Fenced == nil && !slices.ContainsFunc(r.Results, func(x Result) bool {
 		return x.Outcome == OutcomeCancelled || x.Outcome == OutcomeFailed && !x.Step.Release.Options.ContinueOnError
 	})
 }

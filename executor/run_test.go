@@ -199,10 +199,10 @@ func TestRun(t *testing.T) {
 		code        string
 	}{
 		{"everything works", "+a\n~b: a\n-c\n=d", nil, Options{Concurrency: 1},
-			"a done, b done, c done, d unchanged", "install a, uninstall c, upgrade b, forget c", "ok"},
+			"a done, b done, c done, d unchanged", "install a, upgrade b, uninstall c, forget c", "ok"},
 		{"a failure undoes the whole run in reverse order", "+a\n~b: a\n-x\n+c: b", []string{"install c"}, Options{Concurrency: 1},
 			"a undone, b undone, x undone, c undone",
-			"install a, uninstall x, upgrade b, install c, uninstall c, forget c, rollback x, rollback b, uninstall a, forget a", "undone"},
+			"install a, upgrade b, uninstall x, install c, uninstall c, forget c, rollback b, rollback x, uninstall a, forget a", "undone"},
 		{"what needs a failed step never starts", "+a\n+b: a", []string{"install a"}, Options{Scope: plan.ScopeNone},
 			"a failed, b skipped", "install a", "failed"},
 		{"scope release undoes only the failed one", "+a\n~b: a", []string{"upgrade b"}, Options{Scope: plan.ScopeRelease},

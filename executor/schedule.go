@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,12 +22,14 @@ type schedule struct {
 	undo    bool
 	work    func(context.Context, plan.Step) (state.Trace, error)
 	nodes   []node
-	ready   []int
-	running int
+	rank    []int // of nodes: the lowest starts first
+	ready   []int // by rank
+	slots   *slots
 	stopped bool   // nothing new starts
 	because string // what stopped it
 	results []Result
 	done    chan finished
+	retries chan Event
 }
 
 type node struct {
@@ -46,10 +50,14 @@ type finished struct {
 	left    state.Trace
 	err     error
 	elapsed time.Duration
+	tries   int
 }
 
 func newSchedule(p *plan.Plan, opts Options, work func(context.Context, plan.Step) (state.Trace, error)) *schedule {
-	s := &schedule{plan: p, opts: opts, work: work, undo: p.Mode == plan.ModeUndo, done: make(chan finished)}
+	s := &schedule{
+		plan: p, opts: opts, work: work, undo: p.Mode == plan.ModeUndo, slots: newSlots(opts),
+		done: make(chan finished), retries: make(chan Event),
+	}
 	index := map[plan.Node]int{}
 	add := func(n plan.Node, step int) int {
 		if i, ok := index[n]; ok {
@@ -71,6 +79,7 @@ func newSchedule(p *plan.Plan, opts Options, work func(context.Context, plan.Ste
 		s.nodes[from].next = append(s.nodes[from].next, to)
 		s.nodes[to].waiting++
 	}
+	s.rank = ranks(s.nodes, p, opts.Expected)
 	return s
 }
 
@@ -80,19 +89,21 @@ func (s *schedule) run(ctx context.Context) []Result {
 	var group errgroup.Group
 	for i := range s.nodes {
 		if s.nodes[i].waiting == 0 {
-			s.ready = append(s.ready, i)
+			s.offer(i)
 		}
 	}
 	interrupt := ctx.Done()
 	for {
 		s.start(ctx, &group)
-		if s.running == 0 {
+		if s.slots.running == 0 {
 			break
 		}
 		select {
 		case f := <-s.done:
-			s.running--
+			s.slots.give(s.plan.Steps[s.nodes[f.node].step].Release.ID)
 			s.finish(ctx, f)
+		case e := <-s.retries:
+			s.opts.Observe(e)
 		case <-interrupt:
 			interrupt = nil // start sees why
 		}
@@ -102,70 +113,116 @@ func (s *schedule) run(ctx context.Context) []Result {
 	return s.results
 }
 
-// start begins every ready step for which there is a slot. Gates and steps
-// without an action end at once and never take a slot.
+// offer makes a node ready.
+func (s *schedule) offer(i int) {
+	at, _ := slices.BinarySearchFunc(s.ready, s.rank[i], func(other, rank int) int { return s.rank[other] - rank })
+	s.ready = slices.Insert(s.ready, at, i)
+}
+
+// next takes the first ready node that may go on. Gates, steps that are not run
+// and steps without an action need no slot, and so are never held back by one
+// that waits for its own.
+func (s *schedule) next() (i int, ok bool) {
+	for at, i := range s.ready {
+		if s.slotless(i) || s.slots.free(s.plan.Steps[s.nodes[i].step].Release.ID) {
+			s.ready = slices.Delete(s.ready, at, at+1)
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// slotless reports whether a node is done with at once.
+func (s *schedule) slotless(i int) bool {
+	n := s.nodes[i]
+	return s.stopped || n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() || s.settled(n.step)
+}
+
+// start begins every ready step for which there is a slot.
 func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 	if err := s.opts.gate.check(); err != nil {
 		s.stop("the run may not write any more: " + err.Error())
 	} else if ctx.Err() != nil {
-		s.stop("the run was interrupted")
+		s.stop(whyEnded(ctx))
 	}
-	for len(s.ready) > 0 {
-		i := s.ready[0]
+	for {
+		i, ok := s.next()
+		if !ok {
+			return
+		}
 		n := s.nodes[i]
 		switch {
 		case n.blocked.because != "" || s.stopped:
-			s.ready = s.ready[1:]
 			s.skip(i)
 		case n.step < 0:
-			s.ready = s.ready[1:]
 			s.release(i, block{})
 		case !s.plan.Steps[n.step].Action.Writes():
-			s.ready = s.ready[1:]
 			s.results[n.step].Outcome = OutcomeUnchanged
 			s.release(i, block{})
 		case s.settled(n.step):
-			s.ready = s.ready[1:]
 			s.recall(i)
-		case s.running < s.opts.Concurrency:
-			s.ready = s.ready[1:]
-			s.begin(ctx, i, group)
 		default:
-			if !s.passFree() {
-				return
-			}
+			s.begin(ctx, i, group)
 		}
 	}
 }
 
-// passFree moves a ready node that needs no slot to the front, so that waiting
-// for a slot never holds back gates and unchanged steps.
-func (s *schedule) passFree() bool {
-	for j, i := range s.ready {
-		n := s.nodes[i]
-		if n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() || s.settled(n.step) {
-			s.ready[0], s.ready[j] = s.ready[j], s.ready[0]
-			return true
-		}
+func whyEnded(ctx context.Context) string {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrTimeout) {
+		return cause.Error()
 	}
-	return false
+	return "the run was interrupted"
 }
 
 func (s *schedule) begin(ctx context.Context, i int, group *errgroup.Group) {
 	step := s.plan.Steps[s.nodes[i].step]
-	s.running++
+	s.slots.take(step.Release.ID)
 	started := Event{Kind: EventStarted, Time: s.opts.Now(), Undo: s.undo, Step: step}
 	s.opts.Observe(started)
 	group.Go(func() error {
 		f := finished{node: i}
 		if f.err = s.recorded(ctx, started); f.err == nil {
 			began := s.opts.Now()
-			f.left, f.err = s.work(ctx, step)
-			f.elapsed = s.opts.Now().Sub(began)
+			telling := s.telling(ctx, step)
+			f.left, f.err = s.work(telling.ctx, step)
+			f.elapsed, f.tries = s.opts.Now().Sub(began), telling.end()
 		}
 		s.done <- f
 		return nil
 	})
+}
+
+// telling passes on what a step tries again.
+type telling struct {
+	ctx   context.Context
+	ended chan struct{}
+
+	mu    sync.Mutex
+	tries int
+}
+
+// telling gives a step's context. What is told after the step has ended, by
+// whoever was left over, goes nowhere.
+func (s *schedule) telling(ctx context.Context, step plan.Step) *telling {
+	t := &telling{ended: make(chan struct{}), tries: 1}
+	t.ctx = state.WithRetries(ctx, func(r state.Retry) {
+		t.mu.Lock()
+		t.tries = max(t.tries, r.Attempt)
+		t.mu.Unlock()
+		select {
+		case s.retries <- Event{Kind: EventRetrying, Time: s.opts.Now(), Undo: s.undo, Step: step, Retry: r}:
+		case <-t.ended:
+		}
+	})
+	return t
+}
+
+// end gives how often the most stubborn part of the step was tried.
+func (t *telling) end() int {
+	close(t.ended)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tries
 }
 
 // recorded keeps that a step starts, before it does. Putting back goes on
@@ -198,7 +255,7 @@ func (s *schedule) finish(ctx context.Context, f finished) {
 		s.release(f.node, block{because: name + " failed", tolerated: tolerated})
 	}
 	ended := Event{Kind: EventFinished, Time: s.opts.Now(), Undo: s.undo, Step: r.Step,
-		Outcome: r.Outcome, Left: r.Left, Err: r.Err, Elapsed: r.Elapsed}
+		Outcome: r.Outcome, Left: r.Left, Err: r.Err, Elapsed: r.Elapsed, Attempts: f.tries}
 	s.opts.Record.End(ended)
 	s.opts.Observe(ended)
 }
@@ -229,7 +286,7 @@ func (s *schedule) release(i int, why block) {
 			n.blocked.tolerated = n.blocked.tolerated && why.tolerated
 		}
 		if n.waiting == 0 {
-			s.ready = append(s.ready, next)
+			s.offer(next)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestGates(t *testing.T) {
 		{"a release that failed is not verified", "~a!", "", "upgrade a", Options{},
 			"a undone", "upgrade a, rollback a", "undone"},
 		{"the gate of a group waits for all members, and what needs one of them for it", "+a@g\n+b@g: x\n+x\n+c: a", "", "", Options{Concurrency: 1},
-			"a done, x done, b done, c done", "install a, install x, install b, gate g, install c", "ok"},
+			"a done, x done, b done, c done", "install x, install a, install b, gate g, install c", "ok"},
 		{"members that are not changed are not waited for", "=a@g\n~b@g\n~c: a", "", "", Options{Concurrency: 1},
 			"a unchanged, b done, c done", "upgrade b, gate g, upgrade c", "ok"},
 		{"a group of which nothing is applied has no gate", "=a@g\n-b@g", "", "", Options{},
