@@ -85,7 +85,7 @@ func (t *sharedKey) take(file, key, text string) error {
 func placeOf(top, dir string) string {
 	switch {
 	case source.IsRemote(top):
-		return address(top)
+		return remotePlace(top)
 	case top == "-":
 		top = filepath.Join(dir, "-")
 	}
@@ -101,6 +101,25 @@ func placeOf(top, dir string) string {
 		return filepath.ToSlash(top)
 	}
 	return path.Join(remoteOf(config), filepath.ToSlash(inside))
+}
+
+// remotePlace is for a remote file what a checkout of its repository gives:
+// address and path inside.
+func remotePlace(top string) string {
+	plain, _, _ := strings.Cut(top, "?")
+	if _, after, ok := strings.Cut(plain, "::"); ok {
+		plain = after
+	}
+	u, err := url.Parse(plain)
+	if err != nil {
+		return address(top)
+	}
+	root, file, ok := strings.Cut(u.Path, "@")
+	if !ok {
+		return address(top)
+	}
+	u.Path, u.RawPath = root, ""
+	return path.Join(address(u.String()), file)
 }
 
 // repositoryOf finds the git repository that a folder is in: its work tree, and

@@ -112,9 +112,9 @@ func TestFilesOfAFolderHaveOneOwner(t *testing.T) {
 	}
 }
 
-func TestAddressesOfRemoteStateFilesHaveNoSecrets(t *testing.T) {
+func TestARemoteStateFileHasThePlaceOfACheckoutAndNoSecrets(t *testing.T) {
 	const file = "git::https://user:token@example.com/acme/shop.git@apps/helmfile.yaml?ref=main&sshkey=c2VjcmV0"
-	if got := placeOf(file, ""); got != "example.com/acme/shop.git@apps/helmfile.yaml" {
+	if got := placeOf(file, ""); got != "example.com/acme/shop/apps/helmfile.yaml" {
 		t.Errorf("got %q", got)
 	}
 }
