@@ -231,7 +231,7 @@ func driftSummary(r drift.Report) string {
 	case len(parts) > 0:
 		return fmt.Sprintf("Drift: %s; %s looked at.%s", strings.Join(parts, ", "), looked, unseen)
 	case unseen != "":
-		return fmt.Sprintf("No drift in what could be seen of %s.%s", looked, unseen)
+		return fmt.Sprintf("Not all of %s could be seen: there may be drift. What could be seen is as deployed.", looked)
 	default:
 		return fmt.Sprintf("No drift: %s as deployed.", isAre(looked, len(r.Releases)))
 	}
