@@ -82,9 +82,10 @@ func step(r spec.Release, in Input) (Step, error) {
 		Wanted:  wanted,
 		Changed: len(changes) > 0,
 		Drifted: len(s.Drift) > 0,
+		CutOff:  in.Pending[r.ID].CutOff,
 	}, in.Policy)
 	if err != nil {
-		return Step{}, busy(r, have, err)
+		return Step{}, busy(r, have, in.Pending[r.ID].By, err)
 	}
 	s.Causes = causes(s, options)
 	if in.Policy.Against == LevelLive {
@@ -119,11 +120,20 @@ func Stored(have state.Release) *state.Revision {
 	return have.Last()
 }
 
-func busy(r spec.Release, have state.Release, err error) error {
+func busy(r spec.Release, have state.Release, by string, err error) error {
 	last := have.Last()
 	if last == nil || !errors.Is(err, ErrBusy) {
 		return fmt.Errorf("deciding on %s: %w", r.ID, err)
 	}
-	return fmt.Errorf("%s: %w: revision %d is %s since %s, and nobody can tell from here whether it still goes on; wait for it to end, or use --force-pending when you know that whoever started it is gone",
-		r.ID, err, last.Number, last.Status, last.Deployed.UTC().Format(time.RFC3339))
+	since := last.Deployed.UTC().Format(time.RFC3339)
+	if by != "" {
+		return fmt.Errorf("%s: %w: revision %d is %s since %s, by %s; wait for it to end, or use --force-pending when you know that it is gone",
+			r.ID, err, last.Number, last.Status, since, by)
+	}
+	writer := ""
+	if last.Writer != "" {
+		writer = ", written by " + last.Writer
+	}
+	return fmt.Errorf("%s: %w: revision %d is %s since %s%s, and nobody can tell from here whether it still goes on; wait for it to end, or use --force-pending when you know that whoever started it is gone",
+		r.ID, err, last.Number, last.Status, since, writer)
 }

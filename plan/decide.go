@@ -17,6 +17,7 @@ type Observation struct {
 	Wanted  bool
 	Changed bool // the wanted objects or hooks differ from the stored ones
 	Drifted bool // the live objects differ from the stored ones
+	CutOff  bool // of state.PhasePending: whoever began the operation is known to be gone
 }
 
 // Decide is the whole table of actions. It is total: an observation that it
@@ -41,7 +42,7 @@ func Decide(o Observation, pol Policy) (Action, Reason, error) {
 	case state.PhasePending:
 		// No age tells that nobody is at work: hooks and waits of another run may
 		// take longer than any timeout that is known here.
-		if !pol.ForcePending {
+		if !pol.ForcePending && !o.CutOff {
 			return "", "", ErrBusy
 		}
 		return applyOrDelete(wanted, ReasonPending, pol)

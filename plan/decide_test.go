@@ -65,6 +65,15 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestDecideTakesOverWhatIsKnownToBeCutOff(t *testing.T) {
+	for mode, want := range map[Mode]Action{ModeApply: ActionUpgrade, ModeSync: ActionUpgrade, ModeDestroy: ActionUninstall} {
+		action, _, err := Decide(Observation{Phase: state.PhasePending, Wanted: true, CutOff: true}, Policy{Mode: mode})
+		if action != want || err != nil {
+			t.Errorf("%s chose %q, %v; want %s", mode, action, err, want)
+		}
+	}
+}
+
 func TestDecideOnDrift(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -95,10 +104,11 @@ func TestDecideRefusesAPhaseItDoesNotKnow(t *testing.T) {
 }
 
 func FuzzDecideIsTotal(f *testing.F) {
-	f.Add("deployed", true, true, false, "apply", false)
-	f.Add("pending", false, false, true, "destroy", true)
-	f.Fuzz(func(t *testing.T, phase string, wanted, changed, drifted bool, mode string, force bool) {
-		action, reason, err := Decide(Observation{state.Phase(phase), wanted, changed, drifted}, Policy{Mode: Mode(mode), ForcePending: force})
+	f.Add("deployed", true, true, false, "apply", false, false)
+	f.Add("pending", false, false, true, "destroy", true, false)
+	f.Add("pending", true, false, false, "apply", false, true)
+	f.Fuzz(func(t *testing.T, phase string, wanted, changed, drifted bool, mode string, force, cutOff bool) {
+		action, reason, err := Decide(Observation{Phase: state.Phase(phase), Wanted: wanted, Changed: changed, Drifted: drifted, CutOff: cutOff}, Policy{Mode: Mode(mode), ForcePending: force})
 		if (err == nil) != (action != "" && reason != "") {
 			t.Errorf("action %q, reason %q, error %v", action, reason, err)
 		}

@@ -112,6 +112,7 @@ type Input struct {
 	Have     state.Snapshot
 	Want     map[spec.ReleaseID]*state.Revision // rendered; nothing for what is not wanted
 	Policy   Policy
+	Pending  map[spec.ReleaseID]Pending // what is known of operations that seem to be under way
 	// ClusterScoped are the kinds of each context that have no namespace, beside
 	// those of Kubernetes itself and those whose definition is in a release.
 	ClusterScoped map[string]map[schema.GroupKind]bool
@@ -120,6 +121,12 @@ type Input struct {
 	Live map[spec.ReleaseID]live.Result
 
 	kinds kinds
+}
+
+// Pending is what is known of an operation that a release says is under way.
+type Pending struct {
+	CutOff bool   // a run of the same owner was at it, and is gone
+	By     string // who is at it, for people; empty: nobody knows
 }
 
 // EdgeKind is why one node comes after another.

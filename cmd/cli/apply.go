@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state/journal"
 	"github.com/flotilla-sh/flotilla/state/lease"
 )
 
@@ -119,6 +121,9 @@ type changeRequest struct {
 	dir   string     // of the state files; empty: nobody knows
 	made  *plan.Made // of a saved plan; nil: this is none
 	lock  *lease.Lock
+	// expected waits for what earlier runs tell of how long steps take; nil: nobody
+	// has asked.
+	expected func() map[journal.Task]time.Duration
 	// again plans anew what has moved while the run waited for the lock; nil:
 	// then the plan, which somebody has reviewed, is stale.
 	again func() (*plan.Plan, error)
@@ -199,19 +204,12 @@ func (s *session) execute(ctx context.Context, w executor.Workers, p *plan.Plan,
 		return err
 	}
 	s.view.Begin(p)
-	report := executor.Run(ctx, p, w, executor.Options{
-		Concurrency: q.limit,
-		Scope:       q.run.Rollback,
-		KeepGoing:   q.run.KeepGoing,
-		Observe:     s.view.Event,
-		Record:      record,
-		Fence:       q.lock,
-		Now:         s.env.Now,
-		Abort:       s.env.Abort,
-	})
+	opts := s.executing(executor.Options{Scope: q.run.Rollback, KeepGoing: q.run.KeepGoing}, record, q)
+	report := executor.Run(ctx, p, w, opts)
 	record.finish(ctx, s, report)
 	s.view.End()
 	s.view.Report(report, p.Mode)
+	s.advise(report, record)
 	if code := reportCode(report); code != exitDone {
 		return told{code}
 	}

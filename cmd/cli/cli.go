@@ -47,6 +47,7 @@ type grammar struct {
 	Drift       driftCmd       `cmd:"" help:"Show what in the clusters is not any more as it was deployed, and who changed it."`
 	Destroy     destroyCmd     `cmd:"" help:"Uninstall every selected release, dependents first."`
 	Resume      resumeCmd      `cmd:"" help:"Finish a run that was cut off or ended halfway, or put back what it did."`
+	Rollback    rollbackCmd    `cmd:"" help:"Undo a finished run, provided that nobody has worked on its releases since."`
 	Promote     promoteCmd     `cmd:"" help:"Move what runs in one environment into the files of another one, and show the plan that comes of it."`
 	Unlock      unlockCmd      `cmd:"" help:"Show which run holds the lock of these state files, and break it."`
 	Template    templateCmd    `cmd:"" help:"Render the manifests of the selected releases to stdout."`
@@ -107,6 +108,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 	tellIdle(v, typed, g.formats())
 	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets, fence: &fence{}, reports: asked}
 	s.clusters = s.clustersOnce()
+	defer s.listen(ctx)()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(s)
 	if untold := withoutTold(err); untold != nil {

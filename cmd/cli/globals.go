@@ -32,6 +32,7 @@ type Globals struct {
 	SkipRefresh         bool   `help:"Use what earlier runs found in repositories and registries; ask only for what is not known."`
 	OCIPlainHTTP        bool   `name:"oci-plain-http" help:"Speak plain HTTP with OCI registries."`
 	RepoRetries         int    `placeholder:"N" env:"FLOTILLA_REPO_RETRIES,HELMFILE_REPO_RETRIES" help:"Ask repositories and registries that do not answer N times more, after 1, 2, 4 ... 30 s."`
+	Retries             int    `default:"14" placeholder:"N" env:"FLOTILLA_RETRIES" help:"Ask a cluster that does not answer, or cannot just now, N times more, where that does no harm; the default outlasts 40 s, 0 asks once."`
 	AllowFailedReleases bool   `help:"Leave out releases whose chart cannot be had, and report them at the end."`
 	NoExec              bool   `env:"FLOTILLA_NO_EXEC" help:"Refuse to run programs that state files name: exec in templates, hooks, post-renderers."`
 	FileOrder           string `enum:"listed,none" default:"listed" help:"Order between state files: listed keeps helmfile's order, none leaves only needs (listed, none)."`

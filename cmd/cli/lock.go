@@ -38,6 +38,7 @@ func (s *session) executeAlone(ctx context.Context, w executor.Workers, p *plan.
 	if err != nil {
 		return err
 	}
+	q.expected = s.expecting(ctx, p, q)
 	lock, err := s.lock(ctx, p, q)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -96,7 +97,7 @@ func (s *session) lockIn(ctx context.Context, contexts []string, q changeRequest
 		}
 		clusters = append(clusters, c)
 	}
-	opts := lease.Options{Timeout: q.run.LockTimeout, Waiting: s.waiting}
+	opts := lease.Options{Timeout: q.run.LockTimeout, Waiting: s.waiting, Took: s.took}
 	if !required {
 		opts.Denied = func(err error) {
 			s.view.Warn("other runs are not kept from writing at the same time: " + err.Error() +
@@ -114,6 +115,16 @@ func (s *session) lockIn(ctx context.Context, contexts []string, q changeRequest
 func (s *session) waiting(h lease.Held) {
 	// That nobody reads it is no reason to stop.
 	_ = s.tell(fmt.Sprintf("Waiting for the lock in context %s: %s has it.", h.Context, h.Holder))
+}
+
+// took warns of a run that did not give the lock back. Whoever goes on with that
+// run knows.
+func (s *session) took(h lease.Held) {
+	if h.Holder.Run == s.run {
+		return
+	}
+	s.view.Warn(fmt.Sprintf("context %s: %s had the lock and did not give it back: run %s was cut off; flotilla resume %s finishes it, and with --undo puts it back",
+		h.Context, h.Holder, h.Holder.Run, h.Holder.Run+s.where()))
 }
 
 func (s *session) release(ctx context.Context, lock *lease.Lock) {

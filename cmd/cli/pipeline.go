@@ -142,6 +142,7 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 		Have:          have,
 		Want:          want,
 		Policy:        policy,
+		Pending:       s.pending(ctx, f, have, policy),
 		ClusterScoped: diff.Scopes(scoped, want),
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func (g *grammar) reports(env Env, given map[string]bool) (*reports, error) {
 
 // reportFlags are those of all commands that have them.
 func (g *grammar) reportFlags() []reportFlags {
-	return []reportFlags{g.Apply.reportFlags, g.Sync.reportFlags, g.Diff.reportFlags, g.Plan.reportFlags, g.Destroy.reportFlags}
+	return []reportFlags{g.Apply.reportFlags, g.Sync.reportFlags, g.Diff.reportFlags, g.Plan.reportFlags, g.Destroy.reportFlags, g.Resume.reportFlags, g.Rollback.reportFlags}
 }
 
 // parseReport reads FORMAT=FILE and makes sure that the file can be written, for
@@ -133,6 +133,18 @@ func (r *reports) loaded(s *spec.Spec) {
 			run.StateFile = s.Files[len(s.Files)-1].Path // what it nests comes before it
 		}
 	})
+}
+
+// bound takes the place of every release, by its full name.
+func (r *reports) bound(f *fleet) {
+	if r == nil || f == nil {
+		return
+	}
+	declared := make(map[spec.ReleaseID]spec.Pos, len(f.spec.Releases))
+	for _, one := range f.spec.Releases {
+		declared[one.ID] = one.Pos
+	}
+	r.Tell(func(run *report.Run) { run.Declared = declared })
 }
 
 // saved takes the same of a saved plan.

@@ -94,10 +94,15 @@ func (k *knownRun) ended() error {
 	return fmt.Errorf("%w: run %s has ended (%s): there is nothing to go on with", errUsage, k.ID, k.Outcome)
 }
 
-// goOn does something with a run while no other process of its owner writes. Its
-// record and its releases are looked at when that is so.
+// goOn does something as the run itself.
 func (s *session) goOn(ctx context.Context, k *knownRun, q changeRequest, work func(*knownRun, changeRequest) error) error {
 	s.run = k.ID
+	return s.alone(ctx, k, q, work)
+}
+
+// alone does something with a run while no other process of its owner writes. Its
+// record and its releases are looked at when that is so.
+func (s *session) alone(ctx context.Context, k *knownRun, q changeRequest, work func(*knownRun, changeRequest) error) error {
 	lock, err := s.lockIn(ctx, k.clusters(), q)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -222,7 +227,7 @@ func (s *session) commit(ctx context.Context, k *knownRun, q changeRequest) erro
 func (s *session) executing(opts executor.Options, record *recording, q changeRequest) executor.Options {
 	opts.Concurrency, opts.Observe, opts.Record = q.limit, s.view.Event, record
 	opts.Fence, opts.Now, opts.Abort = q.lock, s.env.Now, s.env.Abort
-	return opts
+	return s.limited(opts, q)
 }
 
 // told shows how a run ended, and what can be done if it ended halfway.
@@ -290,7 +295,11 @@ func (s *session) goOnRecording(ctx context.Context, k *knownRun, q changeReques
 		At: now, Who: who(), Job: journal.JobOf(s.env.Lookup), Undo: u.asked, Last: r.Updated,
 	})
 	r.Interrupted, r.Errors, r.NotUndone = false, nil, nil
-	return s.recordWith(ctx, k.clusters(), q, func(targets []journal.Target, opts journal.Options) (*journal.Log, error) {
+	record, err := s.recordWith(ctx, k.clusters(), q, func(targets []journal.Target, opts journal.Options) (*journal.Log, error) {
 		return journal.Resume(ctx, r, targets, opts)
 	})
+	if err == nil && k.Undoes != "" {
+		record.asked = journal.OutcomeDone
+	}
+	return record, err
 }

@@ -231,6 +231,9 @@ func (c recovery) ours() bool {
 	if left.Revision == c.newest.Number && left.Status == c.newest.Status {
 		return true
 	}
+	if left.Revision > 0 && c.quiet() && (c.step.Back == 0 || c.newest.RolledBack != c.step.Back) {
+		return false
+	}
 	if !c.begun() && c.run.Stage == StageCommitting || c.run.Writer != "" && c.newest.Writer != c.run.Writer {
 		return false
 	}
@@ -248,6 +251,12 @@ func (c recovery) ours() bool {
 		}
 	}
 	return !c.newest.Deployed.After(last.Add(grace))
+}
+
+// quiet reports whether the step has ended and nothing more was to come of it.
+func (c recovery) quiet() bool {
+	s := c.step.State
+	return s == StateDone || s == StateFailed || s == StateCancelled
 }
 
 // rolledBack is a release whose newest revision was made of the one before the run.

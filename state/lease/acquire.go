@@ -20,6 +20,8 @@ type Options struct {
 	Duration time.Duration // of the lease, in whole seconds; zero: Duration
 	// Waiting is told whom the run waits for, and again when that is another one.
 	Waiting func(Held)
+	// Took is told whose lease had expired when the run took it over; nil: nobody is.
+	Took func(Held)
 	// Denied is told which cluster refuses this user the lock, which is then done
 	// without there. Nil: that is an error, cluster.ErrForbidden.
 	Denied func(error)
@@ -105,6 +107,9 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 			continue
 		case err != nil:
 			return nil, a.interrupted(ctx, err)
+		}
+		if by != nil && a.opts.Took != nil {
+			a.opts.Took(*by)
 		}
 		return one, nil
 	}
