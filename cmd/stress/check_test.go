@@ -109,7 +109,7 @@ func asBefore(was, is snapshot, notUndone []string) []string {
 		names[name] = true
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(names), func(a, b id) int { return strings.Compare(a.String(), b.String()) }) {
-		faults = append(faults, sameRelease(name, was.releases[name], is.releases[name])...)
+		faults = append(faults, sameRelease(name, was.releases[name], is.releases[name], was.history)...)
 	}
 	faults = append(faults, sameObjects(was.objects, is.objects)...)
 	named := func(kind, name string) bool {

@@ -19,6 +19,7 @@ import (
 type environment struct {
 	prefix   string // of its namespaces, and its owner
 	group    string // of its kind Thing; empty: no release brings one
+	history  int    // revisions that Helm keeps of a release
 	releases []release
 }
 
@@ -102,7 +103,10 @@ func (e environment) namespaces() []string {
 // newEnvironment makes up a first version. Every need points to a release before
 // it, so there are no cycles.
 func newEnvironment(rng *rand.Rand, seed uint64, size int) environment {
-	e := environment{prefix: fmt.Sprintf("st-%d-%s", seed, letters(4))}
+	e := environment{prefix: fmt.Sprintf("st-%d-%s", seed, letters(4)), history: 1000}
+	if rng.IntN(3) == 0 {
+		e.history = 1 + rng.IntN(3)
+	}
 	if rng.IntN(4) == 0 {
 		e.group = e.prefix + ".stress.flotilla.sh"
 		e.releases = append(e.releases, release{
@@ -268,7 +272,7 @@ func (e environment) wounded(rng *rand.Rand, i int, how wound, base map[id]bool)
 func (e environment) write(t testing.TB, dir string) {
 	t.Helper()
 	e.charts(t, dir)
-	file := map[string]any{"owner": e.prefix, "releases": e.declared()}
+	file := map[string]any{"owner": e.prefix, "releases": e.declared(), "helmDefaults": map[string]any{"historyMax": e.history}}
 	data, err := yaml.Marshal(file)
 	if err != nil {
 		t.Fatal(err)

@@ -255,7 +255,7 @@ func byOutcome(next environment, before, is snapshot, report report) []string {
 		var some []string
 		switch outcome {
 		case "unchanged", "skipped", "undone":
-			some = sameRelease(name, before.releases[name], is.releases[name])
+			some = sameRelease(name, before.releases[name], is.releases[name], next.history)
 		case "done":
 			some = asWanted(declared[name], is.releases[name])
 		case "failed":

@@ -34,6 +34,7 @@ type snapshot struct {
 	objects    map[object]string // as JSON, without what the server puts there
 	hooks      map[object]string // objects of chart hooks
 	namespaces []string          // that exist and stay
+	history    int               // of the environment
 }
 
 // stored is a release as Helm's records tell it.
@@ -82,7 +83,7 @@ func (l looker) look(t testing.TB, e environment) snapshot {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s := snapshot{releases: map[id]stored{}, objects: map[object]string{}, hooks: map[object]string{}, namespaces: l.settled(ctx, t, e)}
+	s := snapshot{releases: map[id]stored{}, objects: map[object]string{}, hooks: map[object]string{}, namespaces: l.settled(ctx, t, e), history: e.history}
 	all := kinds
 	if e.group != "" {
 		all = append(slices.Clone(kinds), schema.GroupVersionResource{Group: e.group, Version: "v1", Resource: "things"})
@@ -247,8 +248,8 @@ func objectsOf(t testing.TB, manifest, namespace string) []object {
 
 // sameRelease tells how a release differs from how it was: its newest revision has
 // other content or another status, or an old one is not what it was. Numbers may
-// grow: an undo is a revision of its own.
-func sameRelease(name id, was, is stored) []string {
+// grow: an undo is a revision of its own, for which old ones go beyond a limit.
+func sameRelease(name id, was, is stored, limit int) []string {
 	var faults []string
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Sprintf("%s: ", name)+fmt.Sprintf(format, args...))
@@ -267,10 +268,11 @@ func sameRelease(name id, was, is stored) []string {
 		fault("it was %s at revision %d, and is %s at %d", was.status, was.newest, is.status, is.newest)
 	}
 	if was.revisions[was.newest].content != is.revisions[is.newest].content {
-		fault("the content of its newest revision differs:\nwas: %.2000s\nis:  %.2000s", was.revisions[was.newest].content, is.revisions[is.newest].content)
+		fault("the content of its newest revision differs:%s", apart(was.revisions[was.newest].content, is.revisions[is.newest].content))
 	}
 	for _, n := range slices.Sorted(maps.Keys(was.revisions)) {
-		if there := is.revisions[n]; there.content != was.revisions[n].content {
+		there, kept := is.revisions[n]
+		if pruned := !kept && len(is.revisions) >= limit; !pruned && there.content != was.revisions[n].content {
 			fault("revision %d is not what it was (status %q)", n, there.Status)
 		}
 	}
@@ -291,10 +293,20 @@ func sameObjects(was, is map[object]string) []string {
 		case !wasThere && isThere:
 			faults = append(faults, name.String()+": it was not there")
 		case before != after:
-			faults = append(faults, fmt.Sprintf("%s: it differs:\nwas: %s\nis:  %s", name, before, after))
+			faults = append(faults, fmt.Sprintf("%s: it differs:%s", name, apart(before, after)))
 		}
 	}
 	return faults
+}
+
+// apart shows two texts from a little before where they begin to differ.
+func apart(was, is string) string {
+	at := 0
+	for at < len(was) && at < len(is) && was[at] == is[at] {
+		at++
+	}
+	at = max(at-60, 0)
+	return fmt.Sprintf("\n  was ...%.200s\n  is  ...%.200s", was[at:], is[at:])
 }
 
 func compareObjects(a, b object) int { return strings.Compare(a.String(), b.String()) }
