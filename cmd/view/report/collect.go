@@ -7,6 +7,7 @@ import (
 	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/drift"
 )
 
 // Collector is a view that passes everything on to another one and keeps what
@@ -40,6 +41,12 @@ func (c *Collector) Replan(n plan.Renewals, opts view.PlanOptions) {
 func (c *Collector) Report(x executor.Report, mode plan.Mode) {
 	c.keep(func(r *Run) { r.Executed = &x })
 	c.View.Report(x, mode)
+}
+
+// Drift keeps what is not as it was deployed.
+func (c *Collector) Drift(d drift.Report, opts view.DriftOptions) {
+	c.keep(func(r *Run) { r.Drift, r.Look = &d, opts })
+	c.View.Drift(d, opts)
 }
 
 // Warn keeps a warning.

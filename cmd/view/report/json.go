@@ -26,6 +26,7 @@ type jsonRun struct {
 	Replan      any         `json:"replan,omitempty"`
 	Plan        any         `json:"plan,omitempty"`
 	Report      any         `json:"report,omitempty"`
+	Drift       any         `json:"drift,omitempty"`
 	Errors      []jsonError `json:"errors"`
 	Warnings    []string    `json:"warnings"`
 }
@@ -37,7 +38,7 @@ type jsonError struct {
 	Column  int    `json:"column,omitempty"`
 }
 
-func writeJSON(b *bytes.Buffer, r Run) error {
+func writeJSON(b *bytes.Buffer, r *facts) error {
 	j := jsonRun{
 		Type: "run", Schema: view.Schema, Flotilla: r.Flotilla, Command: r.Command, Environment: r.Environment, Owner: r.Owner,
 		ExitCode: r.ExitCode, Interrupted: r.interrupted(), Errors: []jsonError{}, Warnings: append([]string{}, r.Warnings...),
@@ -47,6 +48,9 @@ func writeJSON(b *bytes.Buffer, r Run) error {
 	}
 	if r.Renewals != nil {
 		j.Replan = view.ReplanValue(*r.Renewals, r.Show)
+	}
+	if r.Drift != nil {
+		j.Drift = view.DriftValue(*r.Drift, r.Look)
 	}
 	if x := r.Executed; x != nil {
 		started, finished := x.Started.UTC(), x.Finished.UTC()

@@ -71,18 +71,22 @@ const noTime = "1970-01-01T00:00:00"
 // writeJUnit writes a suite with the command itself, and one for every namespace
 // with a case for every release. Anything but an exit code of 0 shows in at
 // least one case.
-func writeJUnit(b *bytes.Buffer, r Run) error {
+func writeJUnit(b *bytes.Buffer, r *facts) error {
 	suites := []*junitSuite{r.junitCommand()}
-	at := map[spec.ReleaseID]*junitSuite{}
-	for _, one := range r.releases() {
-		where := spec.ReleaseID{Context: one.id.Context, Namespace: one.id.Namespace}
-		s := at[where]
-		if s == nil {
-			s = r.newSuite(classOf(one.id))
-			at[where] = s
-			suites = append(suites, s)
+	at := map[string]*junitSuite{}
+	suite := func(id spec.ReleaseID) *junitSuite {
+		name := classOf(id)
+		if at[name] == nil {
+			at[name] = r.newSuite(name)
+			suites = append(suites, at[name])
 		}
-		s.add(r.junitCase(one), one)
+		return at[name]
+	}
+	for _, id := range r.looked {
+		suite(id).add(r.driftCase(id), release{})
+	}
+	for _, one := range r.releases {
+		suite(one.id).add(r.junitCase(one), one)
 	}
 	var all junitSuites
 	for i, s := range suites {
@@ -99,8 +103,8 @@ func writeJUnit(b *bytes.Buffer, r Run) error {
 	return nil
 }
 
-func (r Run) newSuite(name string) *junitSuite {
-	s := &junitSuite{Name: token(name), Package: "flotilla." + token(r.Command), Timestamp: noTime, Hostname: "localhost"}
+func (r *facts) newSuite(name string) *junitSuite {
+	s := &junitSuite{Name: filled(name), Package: "flotilla." + filled(r.Command), Timestamp: noTime, Hostname: "localhost"}
 	if x := r.Executed; x != nil {
 		s.Timestamp = x.Started.UTC().Format("2006-01-02T15:04:05")
 	}
@@ -113,9 +117,9 @@ func (r Run) newSuite(name string) *junitSuite {
 }
 
 // junitCommand is the suite that has the command as its only case.
-func (r Run) junitCommand() *junitSuite {
+func (r *facts) junitCommand() *junitSuite {
 	s := r.newSuite(strings.TrimSpace("flotilla " + r.Command + " " + r.Environment))
-	c := junitCase{Name: token(r.Command), Class: "flotilla", Time: "0"}
+	c := junitCase{Name: filled(r.Command), Class: "flotilla", Time: "0"}
 	var texts []string
 	for _, err := range r.faults() {
 		texts = append(texts, err.Error())
@@ -130,8 +134,11 @@ func (r Run) junitCommand() *junitSuite {
 	}
 	s.add(c, release{})
 	out := ""
+	if r.Drift != nil {
+		out = view.DriftSummary(*r.Drift) + "\n"
+	}
 	if r.Plan != nil {
-		out = view.Summary(r.Plan) + "\n"
+		out += view.Summary(r.Plan) + "\n"
 	}
 	if r.Executed != nil {
 		out += view.Ending(*r.Executed) + "\n"
@@ -144,8 +151,13 @@ func (r Run) junitCommand() *junitSuite {
 
 // blamesRelease reports whether the case of a release tells why the exit code is
 // not 0.
-func (r Run) blamesRelease() bool {
-	for _, one := range r.releases() {
+func (r *facts) blamesRelease() bool {
+	for _, id := range r.looked {
+		if c := r.driftCase(id); c.Failure != nil || c.Error != nil {
+			return true
+		}
+	}
+	for _, one := range r.releases {
 		if c := r.junitCase(one); c.Failure != nil || c.Error != nil {
 			return true
 		}
@@ -155,9 +167,9 @@ func (r Run) blamesRelease() bool {
 
 // junitCase tells of one release. That it changes is a failure where the exit
 // code says that changes are.
-func (r Run) junitCase(one release) junitCase {
-	c := junitCase{Name: token(one.id.Name), Class: token(classOf(one.id)), Time: "0"}
-	told := words(view.Describe(one.step, r.Show))
+func (r *facts) junitCase(one release) junitCase {
+	c := junitCase{Name: filled(one.id.Name), Class: filled(classOf(one.id)), Time: "0"}
+	told := words(view.Describe(*one.step, r.Show))
 	if one.result != nil {
 		c.Time = seconds(one.result.Elapsed)
 	}
@@ -170,6 +182,20 @@ func (r Run) junitCase(one release) junitCase {
 		c.Failure = fault("objection", strings.Join(told.Objections, "\n"))
 	case r.ExitCode == exitChanges && one.step.Action.Writes():
 		c.Failure = fault("change", told.text())
+	}
+	return c
+}
+
+// driftCase tells whether a release is as it was deployed. What could not be
+// seen of it comes first: then nobody knows.
+func (r *facts) driftCase(id spec.ReleaseID) junitCase {
+	c := junitCase{Name: filled(id.Name), Class: filled(classOf(id)), Time: "0"}
+	found, unseen := r.driftOf(id), r.unseenOf(id)
+	switch {
+	case len(unseen) > 0:
+		c.Error = fault("not seen", strings.Join(append(unseen, found...), "\n"))
+	case len(found) > 0:
+		c.Failure = fault("drift", strings.Join(found, "\n"))
 	}
 	return c
 }

@@ -16,11 +16,12 @@ import (
 // by which a pipeline finds the comment that it wrote before. What does not fit
 // into the limit is left out in whole pieces, least important ones first, and
 // counted.
-func writeMarkdown(b *bytes.Buffer, r Run, limit int) {
+func writeMarkdown(b *bytes.Buffer, r *facts, limit int) {
 	m := &markdown{limit: limit - reserved}
 	m.must(r.marker() + "\n### " + r.title() + "\n\n")
 	m.must(r.summary())
 	m.blocks(r.troubleBlocks(), "error", "errors")
+	m.table(driftHeader, r.driftRows())
 	m.table(r.header(), r.rows())
 	m.blocks(r.changeBlocks(), "release", "releases")
 	m.blocks(r.warningBlocks(), "warning", "warnings")
@@ -88,7 +89,7 @@ func (m *markdown) leftOut(n int, what, one, many string) {
 }
 
 // marker tells reports of other commands, environments and owners apart.
-func (r Run) marker() string {
+func (r *facts) marker() string {
 	plain := func(s string) string {
 		s = strings.Map(func(c rune) rune {
 			switch {
@@ -112,7 +113,7 @@ func (r Run) marker() string {
 	return "<!-- " + strings.Join(parts, " ") + " -->"
 }
 
-func (r Run) title() string {
+func (r *facts) title() string {
 	title := "flotilla " + escaped(r.Command)
 	if r.Environment != "" {
 		title += " in " + code(r.Environment)
@@ -121,8 +122,11 @@ func (r Run) title() string {
 }
 
 // summary is one line on each thing that came out.
-func (r Run) summary() string {
+func (r *facts) summary() string {
 	var lines []string
+	if r.Drift != nil {
+		lines = append(lines, escaped(view.DriftSummary(*r.Drift)))
+	}
 	if r.Plan != nil {
 		lines = append(lines, escaped(view.Summary(r.Plan)))
 	}
@@ -132,6 +136,8 @@ func (r Run) summary() string {
 	switch n := len(r.faults()); {
 	case r.interrupted():
 		lines = append(lines, "**Interrupted.**")
+	case n > 0 && r.Drift != nil:
+		lines = append(lines, "**Failed: there may be drift that could not be seen.**")
 	case n > 0 && r.Plan == nil:
 		lines = append(lines, "**Failed: nothing is known of what would change.**")
 	case n > 0 && r.Executed == nil:
@@ -143,7 +149,39 @@ func (r Run) summary() string {
 	return strings.Join(lines, "\n\n") + "\n\n"
 }
 
-func (r Run) header() string {
+const driftHeader = "| release | object | field | deployed | live | by | at |\n|---|---|---|---|---|---|---|\n"
+
+// mostOfValue bounds a value in a cell, in runes.
+const mostOfValue = 120
+
+// driftRows have a line for each finding of a look for drift; those of a plan
+// stand in its details.
+func (r *facts) driftRows() []string {
+	if r.Drift == nil {
+		return nil
+	}
+	var rows []string
+	for _, f := range r.Drift.Findings {
+		name, at := code(r.name(f.Release)), clock(f)
+		if !f.OfObject() {
+			rows = append(rows, fmt.Sprintf("| %s | %s | | | | %s | %s |\n", name, escaped(f.Text), code(f.Manager), at))
+			continue
+		}
+		is := code(shortened(f.Live, mostOfValue))
+		if f.Live == "" {
+			is = "gone"
+		}
+		by := f.Manager
+		if f.Subresource != "" {
+			by += " (" + f.Subresource + ")"
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", name, code(f.Object.String()),
+			code(strings.TrimPrefix(f.Field, ".")), code(shortened(f.Declared, mostOfValue)), is, code(by), at))
+	}
+	return rows
+}
+
+func (r *facts) header() string {
 	last := "objects"
 	if r.Executed != nil {
 		last = "result"
@@ -152,10 +190,10 @@ func (r Run) header() string {
 }
 
 // rows are the releases that something is done to or said of.
-func (r Run) rows() []string {
+func (r *facts) rows() []string {
 	var rows []string
-	for _, one := range r.releases() {
-		s, told := one.step, view.Describe(one.step, r.Show)
+	for _, one := range r.releases {
+		s, told := one.step, view.Describe(*one.step, r.Show)
 		if !s.Action.Writes() && len(s.Objections) == 0 && !one.failed() {
 			continue
 		}
@@ -172,7 +210,7 @@ func (r Run) rows() []string {
 	return rows
 }
 
-func chartCell(s plan.Step) string {
+func chartCell(s *plan.Step) string {
 	from, to := chartOf(s.Before), chartOf(s.After)
 	switch {
 	case from == "" || to == "" || from == to:
@@ -212,9 +250,9 @@ func counted(changes []diff.Change) string {
 const mostOfError = 8 << 10
 
 // troubleBlocks are what went wrong, open, for that is to be read first.
-func (r Run) troubleBlocks() []string {
+func (r *facts) troubleBlocks() []string {
 	var all []string
-	for _, one := range r.releases() {
+	for _, one := range r.releases {
 		if one.failed() {
 			all = append(all, opened(code(r.name(one.id))+": "+escaped(string(one.result.Outcome)), fenced("", one.trouble())))
 		}
@@ -233,10 +271,10 @@ func (r Run) troubleBlocks() []string {
 }
 
 // changeBlocks are the differences, closed.
-func (r Run) changeBlocks() []string {
+func (r *facts) changeBlocks() []string {
 	var all []string
-	for _, one := range r.releases() {
-		told := view.Describe(one.step, r.Show)
+	for _, one := range r.releases {
+		told := view.Describe(*one.step, r.Show)
 		var b strings.Builder
 		if told.Because != "" {
 			b.WriteString("because " + escaped(told.Because) + "\n\n")
@@ -272,10 +310,23 @@ func objectBlock(o view.ObjectText) string {
 	return b + "\n"
 }
 
-func (r Run) warningBlocks() []string {
+func (r *facts) warningBlocks() []string {
 	var all []string
 	for _, w := range r.Warnings {
 		all = append(all, "> Warning: "+escaped(w)+"\n\n")
+	}
+	if r.Drift == nil {
+		return all
+	}
+	for _, n := range r.Drift.Notes {
+		text := n.Text
+		if n.Release.Name != "" {
+			text = r.name(n.Release) + ": " + text
+		}
+		all = append(all, "> Note: "+escaped(text)+"\n\n")
+	}
+	if n := len(r.Drift.Ignored); n > 0 {
+		all = append(all, "> Not counted: "+plural(n, "finding")+"\n\n")
 	}
 	return all
 }

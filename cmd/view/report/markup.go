@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // escaped writes a text on one line so that Markdown takes it for nothing else:
@@ -74,6 +75,15 @@ func opened(title, body string) string { return details("<details open>", title,
 
 func details(tag, title, body string) string {
 	return tag + "<summary>" + title + "</summary>\n\n" + strings.TrimRight(body, "\n") + "\n\n</details>\n\n"
+}
+
+// shortened cuts a text to so many runes.
+func shortened(s string, most int) string {
+	s = line(s)
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
 }
 
 func plural(n int, word string) string {

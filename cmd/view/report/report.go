@@ -24,6 +24,7 @@ import (
 	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/drift"
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
@@ -54,12 +55,15 @@ type Run struct {
 	Flotilla    string // version
 	StateFile   string // the top one; empty: none was read
 	ExitCode    int
+	Declared    map[spec.ReleaseID]spec.Pos // where releases are declared, as far as it is known
 
 	Plan     *plan.Plan // nil: there was none
 	Show     view.PlanOptions
 	Renewals *plan.Renewals
 	Executed *executor.Report // nil: nothing was executed
-	Errors   []error          // what went wrong beside steps
+	Drift    *drift.Report    // nil: nobody looked for it
+	Look     view.DriftOptions
+	Errors   []error // what went wrong beside steps
 	Warnings []string
 	Ended    time.Time
 }
@@ -74,8 +78,9 @@ type Options struct {
 const defaultLimit = 60_000
 
 // Write writes a report. It fails where w does.
-func Write(w io.Writer, f Format, r Run, opts Options) error {
+func Write(w io.Writer, f Format, run Run, opts Options) error {
 	var b bytes.Buffer
+	r := factsOf(run)
 	var err error
 	switch f {
 	case FormatJSON:
@@ -114,18 +119,24 @@ func (o Options) limit() int {
 	return o.Limit
 }
 
+// facts are a run with what all formats ask of it.
+type facts struct {
+	Run
+	releases []release        // those of the plan, in its order
+	looked   []spec.ReleaseID // those of a look for drift, and those that there is something to say of; sorted
+	found    map[spec.ReleaseID][]drift.Finding
+	contexts bool // there are releases in more than one, so that names tell theirs
+}
+
 // release is what is known of one release.
 type release struct {
 	id     spec.ReleaseID
-	step   plan.Step
+	step   *plan.Step
 	result *executor.Result // nil: nothing was executed
 }
 
-// releases are those of the plan, in its order.
-func (r Run) releases() []release {
-	if r.Plan == nil {
-		return nil
-	}
+func factsOf(r Run) *facts {
+	f := &facts{Run: r, looked: lookedAt(r.Drift), found: map[spec.ReleaseID][]drift.Finding{}}
 	results := map[spec.ReleaseID]*executor.Result{}
 	if r.Executed != nil {
 		for i := range r.Executed.Results {
@@ -133,11 +144,24 @@ func (r Run) releases() []release {
 			results[x.Step.Release.ID] = x
 		}
 	}
-	var all []release
-	for _, s := range r.Plan.Steps {
-		all = append(all, release{id: s.Release.ID, step: s, result: results[s.Release.ID]})
+	seen := map[string]bool{}
+	for _, id := range f.looked {
+		seen[id.Context] = true
 	}
-	return all
+	if r.Drift != nil {
+		for _, one := range r.Drift.Findings {
+			f.found[one.Release] = append(f.found[one.Release], one)
+		}
+	}
+	if r.Plan != nil {
+		for i := range r.Plan.Steps {
+			s := &r.Plan.Steps[i]
+			seen[s.Release.ID.Context] = true
+			f.releases = append(f.releases, release{id: s.Release.ID, step: s, result: results[s.Release.ID]})
+		}
+	}
+	f.contexts = len(seen) > 1
+	return f
 }
 
 // failed reports whether the step did not end well.
@@ -174,7 +198,7 @@ func (r release) trouble() string {
 }
 
 // faults are the errors that belong to no step.
-func (r Run) faults() []error {
+func (r *facts) faults() []error {
 	all := slices.Clone(r.Errors)
 	if x := r.Executed; x != nil {
 		all = append(all, x.HookErrs...)
@@ -186,21 +210,11 @@ func (r Run) faults() []error {
 }
 
 // interrupted reports whether the command was stopped from outside.
-func (r Run) interrupted() bool { return r.ExitCode >= 128 }
-
-// contexts reports whether the plan has releases in more than one context, so
-// that names tell theirs.
-func (r Run) contexts() bool {
-	seen := map[string]bool{}
-	for _, one := range r.releases() {
-		seen[one.id.Context] = true
-	}
-	return len(seen) > 1
-}
+func (r *facts) interrupted() bool { return r.ExitCode >= 128 }
 
 // name is how a release is called in a text.
-func (r Run) name(id spec.ReleaseID) string {
-	if !r.contexts() {
+func (r *facts) name(id spec.ReleaseID) string {
+	if !r.contexts {
 		id.Context = ""
 	}
 	return id.String()

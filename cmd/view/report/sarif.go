@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/drift"
 	"github.com/flotilla-sh/flotilla/spec"
 )
 
@@ -60,12 +61,18 @@ type sarifInvocation struct {
 }
 
 type sarifResult struct {
-	RuleID       string            `json:"ruleId"`
-	RuleIndex    int               `json:"ruleIndex"`
-	Level        sarifLevel        `json:"level"`
-	Message      sarifMessage      `json:"message"`
-	Locations    []sarifLocation   `json:"locations,omitempty"`
-	Fingerprints map[string]string `json:"partialFingerprints"`
+	RuleID       string             `json:"ruleId"`
+	RuleIndex    int                `json:"ruleIndex"`
+	Level        sarifLevel         `json:"level"`
+	Message      sarifMessage       `json:"message"`
+	Locations    []sarifLocation    `json:"locations,omitempty"`
+	Fingerprints map[string]string  `json:"partialFingerprints"`
+	Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+}
+
+type sarifSuppression struct {
+	Kind          string `json:"kind"`
+	Justification string `json:"justification"`
 }
 
 type sarifMessage struct {
@@ -111,7 +118,6 @@ const (
 	ruleFailed     = "release-failed"
 	ruleNotUndone  = "not-undone"
 	ruleObjection  = "objection"
-	ruleDrift      = "drift"
 	informationURI = "https://github.com/flotilla-sh/flotilla"
 	sarifSchema    = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
@@ -122,9 +128,19 @@ func rules() []rule {
 		{ruleFailed, "ReleaseFailed", "The step of a release did not end well.", levelError},
 		{ruleNotUndone, "NotUndone", "Something that a run did could not be put back.", levelError},
 		{ruleObjection, "Objection", "The cluster would refuse what is declared.", levelError},
-		{ruleDrift, "Drift", "The cluster is not as it was deployed.", levelWarning},
+		{driftRule(drift.KindChanged), "DriftChanged", "A field has another value than was deployed.", levelWarning},
+		{driftRule(drift.KindRemoved), "DriftRemoved", "A field that was deployed is not there any more.", levelWarning},
+		{driftRule(drift.KindMissing), "DriftMissing", "An object that was deployed is not there any more.", levelWarning},
+		{driftRule(drift.KindAdded), "DriftAdded", "A field is there that nobody declared.", levelWarning},
+		{driftRule(drift.KindAbsent), "DriftNotInstalled", "A release that is declared is not installed.", levelWarning},
+		{driftRule(drift.KindFailed), "DriftFailed", "The newest operation on a release failed.", levelWarning},
+		{driftRule(drift.KindPending), "DriftPending", "An operation on a release is under way, or was cut off.", levelWarning},
+		{driftRule(drift.KindOutside), "DriftOutside", "The newest revision of a release was made outside of flotilla.", levelWarning},
+		{driftRule(drift.KindUndeclared), "DriftUndeclared", "A release of this owner is not declared any more.", levelWarning},
 	}
 }
+
+func driftRule(k drift.Kind) string { return "drift-" + strings.ReplaceAll(string(k), " ", "-") }
 
 // finding is a result before it is laid out.
 type finding struct {
@@ -133,9 +149,10 @@ type finding struct {
 	at      spec.Pos
 	text    string
 	key     string // tells findings of one rule and release apart, the same in each run
+	because string // why it does not count; empty: it does
 }
 
-func writeSARIF(b *bytes.Buffer, r Run, opts Options) error {
+func writeSARIF(b *bytes.Buffer, r *facts, opts Options) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "flotilla", Version: text(r.Flotilla), InformationURI: informationURI}},
 		Automation:  sarifAutomation{text("flotilla/" + r.Command + "/" + r.Environment + "/")},
@@ -154,7 +171,7 @@ func writeSARIF(b *bytes.Buffer, r Run, opts Options) error {
 		run.Results = append(run.Results, sarifResult{
 			RuleID: "flotilla/" + f.rule, RuleIndex: i, Level: known[i].level, Message: sarifMessage{text(f.text)},
 			Locations:    r.locations(f, opts),
-			Fingerprints: map[string]string{"flotilla/v1": fingerprint(r, f)},
+			Fingerprints: map[string]string{"flotilla/v1": fingerprint(r, f)}, Suppressions: suppressions(f),
 		})
 	}
 	enc := json.NewEncoder(b)
@@ -164,14 +181,14 @@ func writeSARIF(b *bytes.Buffer, r Run, opts Options) error {
 }
 
 // findings are all that somebody has to look at, in order of the plan.
-func (r Run) findings() []finding {
+func (r *facts) findings() []finding {
 	var all []finding
 	for _, err := range r.faults() {
 		all = append(all, finding{rule: ruleError, at: placeOf(err), text: err.Error(), key: err.Error()})
 	}
-	for _, one := range r.releases() {
+	for _, one := range r.releases {
 		of := func(rule, text, key string) {
-			all = append(all, finding{rule, one.id, one.step.Release.Pos, r.name(one.id) + ": " + text, key})
+			all = append(all, finding{rule: rule, release: one.id, at: one.step.Release.Pos, text: r.name(one.id) + ": " + text, key: key})
 		}
 		if one.failed() {
 			of(ruleFailed, string(one.result.Outcome)+": "+one.trouble(), "")
@@ -180,17 +197,37 @@ func (r Run) findings() []finding {
 			for _, o := range one.step.Objections {
 				of(ruleObjection, objectionText(o), o.Object.String()+" "+o.Field+" "+string(o.Kind))
 			}
-			for _, d := range one.step.Drift {
-				for _, f := range driftTexts(d) {
-					of(ruleDrift, f.text, f.key)
-				}
-			}
 		}
 	}
+	all = append(all, r.sarifDrift()...)
 	if r.Executed != nil {
 		for _, l := range r.Executed.Lost {
 			all = append(all, finding{rule: ruleNotUndone, release: l.Release, at: r.declared(l.Release),
 				text: r.name(l.Release) + ": " + l.Object.String() + " was not put back: " + l.Why, key: l.Object.String()})
+		}
+	}
+	return all
+}
+
+// sarifDrift also has what rules of the state file say does not count: SARIF has
+// a place for results that are suppressed.
+func (r *facts) sarifDrift() []finding {
+	var all []finding
+	add := func(f drift.Finding, because string) {
+		all = append(all, finding{
+			rule: driftRule(f.Kind), release: f.Release, at: r.declared(f.Release), text: r.name(f.Release) + ": " + findingText(f),
+			key: f.Object.String() + " " + f.Object.Group + " " + f.Field, because: because,
+		})
+	}
+	for _, f := range r.driftFindings() {
+		add(f, "")
+	}
+	if r.Drift == nil {
+		return all
+	}
+	for _, i := range r.Drift.Ignored {
+		if i.Rule != nil {
+			add(i.Finding, i.Because)
 		}
 	}
 	return all
@@ -204,8 +241,11 @@ func objectionText(o plan.Objection) string {
 	return text + ": " + o.Message
 }
 
-func (r Run) declared(id spec.ReleaseID) spec.Pos {
-	for _, one := range r.releases() {
+func (r *facts) declared(id spec.ReleaseID) spec.Pos {
+	if at, known := r.Declared[id]; known {
+		return at
+	}
+	for _, one := range r.releases {
 		if one.id == id {
 			return one.step.Release.Pos
 		}
@@ -215,7 +255,7 @@ func (r Run) declared(id spec.ReleaseID) spec.Pos {
 
 // locations are the place in the state file, the file as a whole where no place
 // is known, and the release.
-func (r Run) locations(f finding, opts Options) []sarifLocation {
+func (r *facts) locations(f finding, opts Options) []sarifLocation {
 	at := f.at
 	if at.File == "" {
 		at = spec.Pos{File: r.StateFile}
@@ -253,7 +293,14 @@ func (o Options) uri(file string) string {
 	return (&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(file), "/")}).String()
 }
 
-func fingerprint(r Run, f finding) string {
+func suppressions(f finding) []sarifSuppression {
+	if f.because == "" {
+		return nil
+	}
+	return []sarifSuppression{{Kind: "external", Justification: text(f.because)}}
+}
+
+func fingerprint(r *facts, f finding) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{f.rule, r.Environment, f.release.String(), f.key}, "\x00")))
 	return hex.EncodeToString(sum[:16])
 }

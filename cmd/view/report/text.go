@@ -40,8 +40,8 @@ func unprintable(r rune) bool {
 // line is a text on one line.
 func line(s string) string { return strings.Join(strings.Fields(text(s)), " ") }
 
-// token is a line that is not empty.
-func token(s string) string {
+// filled is a line that is not empty.
+func filled(s string) string {
 	if s = line(s); s == "" {
 		return "-"
 	}
