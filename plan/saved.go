@@ -169,7 +169,7 @@ func trimmed(s Step) Step {
 		s.Release.Verify, s.Release.GroupVerify = r.Verify, r.GroupVerify
 	}
 	s.Release.Options.PostRenderer, s.Release.Options.PostRendererArgs = "", nil
-	s.Have, s.Seen = state.Release{ID: s.Have.ID, Phase: s.Have.Phase}, nil
+	s.Have, s.Base, s.Seen = state.Release{ID: s.Have.ID, Phase: s.Have.Phase}, 0, nil
 	if s.Before != nil {
 		b := s.Before
 		s.Before = &state.Revision{Number: b.Number, Status: b.Status, Chart: b.Chart, Deployed: b.Deployed.UTC()}
