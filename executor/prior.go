@@ -17,7 +17,7 @@ type Prior struct {
 	// or never begun, and is run.
 	Outcome Outcome
 	Left    state.Trace // what the step left behind so far; undoing it covers that
-	Err     error       // of OutcomeFailed, and of OutcomeUndoFailed
+	Err     error       // of OutcomeFailed, of OutcomeUndoFailed, and of OutcomeUndone: why it had failed; nil: it had not
 	// Written: Helm has done its part of a step that was cut off. It is not done
 	// again, only what comes after: gates and hooks.
 	Written bool

@@ -136,9 +136,9 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 
 // undoPlan says what is put back of a run that ended that way, and what cannot be.
 func undoPlan(p *plan.Plan, r *Report, scope plan.Scope) (*plan.Plan, []plan.Lost) {
-	failed := ids(r.Results, func(x Result) bool { return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled })
+	failed := ids(r.Results, Result.wentWrong)
 	touched := ids(r.Results, func(x Result) bool {
-		return failed[x.Step.Release.ID] && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
+		return x.Outcome != OutcomeUndone && x.wentWrong() && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
 	})
 	if r.Tolerated = !r.UndoAsked && tolerated(*r); r.Tolerated && scope == plan.ScopePlan {
 		scope = plan.ScopeRelease
@@ -167,11 +167,29 @@ func dropNamespaces(ctx context.Context, results []Result, w Workers) []plan.Los
 	return lost
 }
 
-// tolerated reports whether nothing failed but releases with continueOnError.
+// wentWrong reports whether a step failed or was cut off; it may have been undone
+// since.
+func (x Result) wentWrong() bool {
+	return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled || x.Outcome == OutcomeUndone && x.Err != nil
+}
+
+// tolerated reports whether something failed, and nothing but releases with
+// continueOnError.
 func tolerated(r Report) bool {
-	return !r.Interrupted && !r.TimedOut && r.Fenced == nil && !slices.ContainsFunc(r.Results, func(x Result) bool {
-		return x.Outcome == OutcomeCancelled || x.Outcome == OutcomeFailed && !x.Step.Release.Options.ContinueOnError
-	})
+	if r.Interrupted || r.TimedOut || r.Fenced != nil {
+		return false
+	}
+	failed := false
+	for _, x := range r.Results {
+		if !x.wentWrong() {
+			continue
+		}
+		failed = true
+		if x.Outcome == OutcomeCancelled || !x.Step.Release.Options.ContinueOnError {
+			return false
+		}
+	}
+	return failed
 }
 
 func undoError(u Result) error {

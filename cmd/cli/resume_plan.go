@@ -105,6 +105,9 @@ func (k *knownRun) priorOf(i int, one journal.Recovered) executor.Prior {
 		p.Outcome, p.Err = executor.OutcomeFailed, k.errorOf(i)
 	case journal.StandingUndone:
 		p.Outcome = executor.OutcomeUndone
+		if k.Steps[i].Error != "" { // what else is undone depends on what had failed
+			p.Err = k.errorOf(i)
+		}
 	case journal.StandingMoved:
 		if !k.begun(i) {
 			return executor.Prior{}
