@@ -50,7 +50,35 @@ func (r *pastRun) print(s *session) error {
 		rows = append(rows, []string{r.name(step.Release), step.Action, revisions(step), r.stateOf(step, now), clock(step.Started), lasted(step)})
 	}
 	view.Table(s.env.Streams.Out, []string{"RELEASE", "ACTION", "REVISION", "STATE", "STARTED", "TOOK"}, rows)
-	return view.Text(s.env.Streams.Out, r.troubles())
+	return view.Text(s.env.Streams.Out, r.troubles()+r.next(now, s.where()))
+}
+
+// next names the commands that go on with the run, or take it back.
+func (r *pastRun) next(now time.Time, where string) string {
+	run := r.ID + where
+	switch outlook := r.Outlook(now); {
+	case outlook == journal.OutcomeCutOff && r.Undoes == "", outlook == journal.OutcomeFailed && r.halfway():
+		return fmt.Sprintf("\nTo finish it: flotilla resume %s\nTo put it back: flotilla resume %s --undo\n", run, run)
+	case outlook == journal.OutcomeCutOff, outlook == journal.OutcomeUndoIncomplete:
+		return fmt.Sprintf("\nTo go on with the undo: flotilla resume %s --undo\n", run)
+	case outlook == journal.OutcomeDone && r.Undoes == "":
+		return fmt.Sprintf("\nTo undo it, unless something has changed since: flotilla rollback --run %s\n", run)
+	default:
+		return ""
+	}
+}
+
+// resumptions tell who went on with the run.
+func (r *pastRun) resumptions() string {
+	var all []string
+	for _, one := range r.Resumed {
+		text := "at " + one.At.UTC().Format(time.RFC3339) + " by " + (&pastRun{Run: journal.Run{Who: one.Who, Job: one.Job}}).by()
+		if one.Undo {
+			text += ", to put it back"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
 }
 
 // facts are what is known of a run beside its steps.
@@ -91,6 +119,8 @@ func (r *pastRun) facts() [][2]string {
 		{"by", who},
 		{"job", job},
 		{"started by", actor},
+		{"resumed", r.resumptions()},
+		{"undoes", r.Undoes},
 		{"commit", at},
 		{"plan", digest},
 		{"flotilla", r.Flotilla},
@@ -190,6 +220,8 @@ type runJSON struct {
 	Plan        journal.Plan          `json:"plan"`
 	Failure     journal.Failure       `json:"failure"`
 	Flotilla    string                `json:"flotilla,omitempty"`
+	Undoes      string                `json:"undoes,omitempty"`
+	Resumed     []journal.Resumption  `json:"resumed,omitempty"`
 	Steps       []stepJSON            `json:"steps,omitempty"`
 	Errors      []string              `json:"errors,omitempty"`
 	NotUndone   []string              `json:"notUndone,omitempty"`
@@ -215,7 +247,7 @@ func (r *pastRun) summary(now time.Time) runJSON {
 		Run: r.ID, Owner: r.Owner, Clusters: r.contexts, Command: r.Command, Mode: r.Mode, Outcome: r.Outlook(now),
 		Interrupted: r.Interrupted, Counts: map[journal.State]int{}, Unchanged: r.Unchanged, Started: r.Started, Updated: r.Updated,
 		Finished: present(r.Finished), Seconds: r.Took().Seconds(), Who: r.Who, Job: r.Job, Environment: r.Environment,
-		Selector: r.Selector, Commit: r.Commit, Plan: r.Plan, Failure: r.Failure, Flotilla: r.Flotilla,
+		Selector: r.Selector, Commit: r.Commit, Plan: r.Plan, Failure: r.Failure, Flotilla: r.Flotilla, Undoes: r.Undoes, Resumed: r.Resumed,
 	}
 	for _, s := range states() {
 		if n := r.Count(s); n > 0 {

@@ -40,7 +40,7 @@ func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun)
 	if id == "" {
 		at := slices.IndexFunc(own, func(r pastRun) bool { return suits(&r) })
 		if at < 0 {
-			return nil, errors.Join(err, fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s)", spec.ErrNothingMatched, owner.ID))
+			return nil, errors.Join(err, fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s); flotilla history lists all runs", errUsage, owner.ID))
 		}
 		return s.known(own, at, owner), nil
 	}
