@@ -30,6 +30,7 @@ type loader struct {
 
 	secrets *secretStore
 	pins    pins
+	outline Outline
 }
 
 // Load reads a state file ("-": standard input), a folder of them, or with an
@@ -38,6 +39,17 @@ type loader struct {
 // for every mistake that was found; values files of releases are not read yet
 // (ValuesOf does), because a prepare hook may write them.
 func Load(ctx context.Context, path string, opts LoadOptions) (*Spec, error) {
+	l, err := loadFiles(ctx, path, opts)
+	if err != nil {
+		return nil, err
+	}
+	l.joinGroups()
+	return l.spec, nil
+}
+
+// loadFiles reads all files. With an error the loader, if there is one, still has what
+// it came to know.
+func loadFiles(ctx context.Context, path string, opts LoadOptions) (*loader, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
@@ -70,11 +82,8 @@ func Load(ctx context.Context, path string, opts LoadOptions) (*Spec, error) {
 			return nil, err
 		}
 	}
-	if _, err := l.visit(ctx, path, top); err != nil {
-		return nil, err
-	}
-	l.joinGroups()
-	return l.spec, nil
+	_, err = l.visit(ctx, path, top)
+	return l, err
 }
 
 func newLoader(opts LoadOptions) *loader {

@@ -116,6 +116,7 @@ func (l *loader) loadPart(ctx context.Context, f *stateFile, part partText, base
 		text, at = out.Bytes(), located(out)
 	}
 	st, err := schema.Decode(text, at)
+	l.outline.add(st)
 	errs := []error{asErrors(err, at(1, 0), "")}
 	if f.isBase && len(st.Bases) > 0 {
 		errs = append(errs, mistake(st.Bases[0].Pos, "bases", errors.New("a base may not have bases itself")))

@@ -96,17 +96,42 @@ func soakOf(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// Outline is what state files say of environments, whichever one is selected.
+type Outline struct {
+	Environments []string // that are defined, sorted
+	Order        []string // of promotion, of the first block that has one
+}
+
+// OutlineOf reads as much of state files as tells their environments. That is
+// much less than Load needs: a file may not load for the selected environment at
+// all. What it could not read is an error only where it found nothing.
+func OutlineOf(ctx context.Context, path string, opts LoadOptions) (Outline, error) {
+	l, err := loadFiles(ctx, path, opts)
+	if l == nil || len(l.outline.Environments) == 0 && len(l.outline.Order) == 0 {
+		return Outline{}, err
+	}
+	return l.outline, nil
+}
+
+// add takes what one part of a file says.
+func (o *Outline) add(st *schema.State) {
+	o.Environments = append(o.Environments, slices.Collect(maps.Keys(st.Environments))...)
+	slices.Sort(o.Environments)
+	o.Environments = slices.Compact(o.Environments)
+	if len(o.Order) > 0 {
+		return
+	}
+	for _, name := range st.Promotion.Order {
+		o.Order = append(o.Order, name.Value)
+	}
+}
+
 // Environments lists the environments that the files define, sorted.
 func (s *Spec) Environments() []string {
-	found := map[string]bool{}
-	if s.loaded != nil {
-		for _, f := range s.loaded.files {
-			for name := range f.file.state.Environments {
-				found[name] = true
-			}
-		}
+	if s.loaded == nil {
+		return nil
 	}
-	return slices.Sorted(maps.Keys(found))
+	return slices.Clone(s.loaded.loader.outline.Environments)
 }
 
 // StateLayer is one source of the state values of a file, which templates see as

@@ -109,6 +109,7 @@ type promotion struct {
 	notes []string
 	plan  *plan.Plan
 
+	refused  []string         // what speaks against all of it
 	unpinned []spec.ReleaseID // whose pins in the lock file could not come along
 	others   []string         // what changes in other environments
 }
@@ -160,6 +161,9 @@ func (p *promotion) run(ctx context.Context) error {
 
 // goes reports whether nothing speaks against it, or somebody insists.
 func (p *promotion) goes() bool {
+	if len(p.refused) > 0 && !p.Force {
+		return false
+	}
 	for _, one := range p.pairs {
 		if len(one.refused) > 0 && !p.Force {
 			return false

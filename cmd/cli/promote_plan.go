@@ -25,10 +25,14 @@ func (p *promotion) foresee(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var own []string
 	for _, step := range before.Steps {
 		if step.Action.Writes() {
-			p.notes = append(p.notes, fmt.Sprintf("%s has changes of its own that are not applied yet, and the plan holds them, too: %s", p.To, step.Release.ID))
+			own = append(own, step.Release.ID.String())
 		}
+	}
+	if len(own) > 0 {
+		p.notes = append(p.notes, fmt.Sprintf("the plan also holds what %s has not applied yet of its own files: %s", p.To, strings.Join(own, ", ")))
 	}
 	in := p.session.in(p.To, p.edited())
 	t, f, err := in.bound(ctx, p.request(p.To))
@@ -65,7 +69,8 @@ func (p *promotion) tellPins() {
 // shown is what views print.
 func (p *promotion) shown() view.Promotion {
 	s := p.session
-	out := view.Promotion{From: p.From, To: p.To, Plan: p.plan, Written: p.Write && len(p.files) > 0 && p.goes()}
+	out := view.Promotion{From: p.From, To: p.To, Plan: p.plan, Written: p.Write && len(p.files) > 0 && p.goes(), Refusals: p.refused}
+	forced := len(p.refused) > 0
 	for _, n := range p.notes {
 		out.Notes = append(out.Notes, s.secrets.met.Redact(n))
 	}
@@ -77,9 +82,7 @@ func (p *promotion) shown() view.Promotion {
 			Release: one.to.ID, Source: one.from.ID, Chart: one.chart, Revision: one.health.Number, Deployed: one.health.Deployed,
 			Refused: one.refused,
 		}
-		if p.Force && len(one.refused) > 0 {
-			out.Reason = s.secrets.met.Redact(strings.TrimSpace(p.Reason))
-		}
+		forced = forced || len(one.refused) > 0
 		for _, m := range one.moves {
 			move := view.PromotedMove{
 				Field: m.Field(), Now: m.Was, Absent: !m.Had, To: m.Move.To,
@@ -94,6 +97,9 @@ func (p *promotion) shown() view.Promotion {
 			shown.Notes = append(shown.Notes, view.PromotedNote{Field: n.Field, Why: n.Text})
 		}
 		out.Releases = append(out.Releases, shown)
+	}
+	if p.Force && forced {
+		out.Reason = s.secrets.met.Redact(strings.TrimSpace(p.Reason))
 	}
 	return out
 }
@@ -127,10 +133,8 @@ func (p *promotion) heading() string {
 	}
 	if shown := p.shown(); shown.Reason != "" {
 		fmt.Fprintf(&b, "\nForced: %s\n", strings.Join(strings.Fields(shown.Reason), " "))
-		for _, one := range p.pairs {
-			for _, why := range one.refused {
-				fmt.Fprintf(&b, "Against it: %s: %s\n", one.to.ID, why)
-			}
+		for _, why := range shown.Against() {
+			fmt.Fprintf(&b, "Against it: %s\n", why)
 		}
 	}
 	return b.String() + "\n"

@@ -47,12 +47,10 @@ func (s *session) side(ctx context.Context, c *promoteCmd, environment string) (
 
 // unknown tells when nothing matched because there is no such environment.
 func (s *session) unknown(ctx context.Context, environment string, matched error) error {
-	loaded, _, err := s.in(spec.DefaultEnvironment, nil).read(ctx, request{})
-	if err != nil {
-		return matched
-	}
-	names := loaded.Environments()
-	if len(names) == 0 || slices.Contains(names, environment) {
+	in := s.in(environment, nil)
+	outline, err := spec.OutlineOf(ctx, in.globals.File, in.loadOptions(request{}))
+	names := outline.Environments
+	if err != nil || len(names) == 0 || slices.Contains(names, environment) {
 		return matched
 	}
 	err = fmt.Errorf("%w: no state file defines the environment %q", errUsage, environment)
@@ -261,11 +259,12 @@ func (p *promotion) judge() {
 			continue // it has nothing to move: see compare
 		}
 		rules := p.to.fleet.spec.PromotionOf(one.to.File)
+		rules.Pos.File = p.session.shown(rules.Pos.File)
 		if len(one.moves) == 0 && !one.health.Failed {
 			continue
 		}
-		if why := promote.OutOfOrder(rules, p.From, p.To); why != "" {
-			one.refused = append(one.refused, why)
+		if why := promote.OutOfOrder(rules, p.From, p.To); why != "" && !slices.Contains(p.refused, why) {
+			p.refused = append(p.refused, why)
 		}
 		one.refused = append(one.refused, one.health.Refusals(rules, now)...)
 	}

@@ -39,33 +39,13 @@ func (c *promoteCmd) status(ctx context.Context, s *session) error {
 
 // environments are those of promotion.order, then all others.
 func (c *promoteCmd) environments(ctx context.Context, s *session) ([]string, error) {
-	loaded, _, err := s.in(spec.DefaultEnvironment, nil).read(ctx, request{})
+	in := s.in(spec.DefaultEnvironment, nil)
+	outline, err := spec.OutlineOf(ctx, in.globals.File, in.loadOptions(request{}))
 	if err != nil {
 		return nil, err
 	}
-	all := loaded.Environments()
-	var names []string
-	// A file that has environments, and none called default, says nothing until it
-	// is loaded for one of them.
-	for _, name := range append([]string{spec.DefaultEnvironment}, all...) {
-		in, _, err := s.in(name, nil).read(ctx, request{})
-		if err != nil {
-			continue // its column tells
-		}
-		for i := range in.Files {
-			for _, one := range in.PromotionOf(i).Order {
-				if !slices.Contains(names, one) {
-					names = append(names, one)
-				}
-			}
-		}
-		for _, one := range in.Environments() {
-			if !slices.Contains(all, one) {
-				all = append(all, one)
-			}
-		}
-	}
-	for _, name := range all {
+	names := outline.Order
+	for _, name := range outline.Environments {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}

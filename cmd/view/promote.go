@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // spec.Masked.
 type Promotion struct {
 	From, To string
-	Reason   string // why it goes on although something speaks against it; empty: nothing does, or it does not go on
+	Refusals []string // what speaks against all of it
+	Reason   string   // why it goes on although something speaks against it; empty: nothing does, or it does not go on
 	Releases []Promoted
 	Files    []string // that change
 	Written  bool
@@ -52,15 +54,19 @@ type PromotedNote struct{ Field, Why string }
 // Refused reports whether something speaks against the promotion, and nobody
 // insists on it.
 func (p Promotion) Refused() bool {
-	if p.Reason != "" {
-		return false
-	}
+	return p.Reason == "" && len(p.Against()) > 0
+}
+
+// Against tells all that speaks against it, one line each.
+func (p Promotion) Against() []string {
+	all := slices.Clone(p.Refusals)
+	names := p.names()
 	for _, r := range p.Releases {
-		if len(r.Refused) > 0 {
-			return true
+		for _, why := range r.Refused {
+			all = append(all, names.name(r.Release)+": "+why)
 		}
 	}
-	return false
+	return all
 }
 
 // Count tells how many values move by themselves, and how many have to be
@@ -137,7 +143,7 @@ func PromotionText(p Promotion) string {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString(p.objections(names))
+	b.WriteString(p.objections())
 	for _, n := range p.Notes {
 		b.WriteString("Note: " + n + "\n")
 	}
@@ -146,20 +152,15 @@ func PromotionText(p Promotion) string {
 }
 
 // objections tells what speaks against it.
-func (p Promotion) objections(names namer) string {
-	var b strings.Builder
-	for _, r := range p.Releases {
-		for _, why := range r.Refused {
-			fmt.Fprintf(&b, "  %s: %s\n", names.name(r.Release), why)
-		}
-	}
+func (p Promotion) objections() string {
+	against := p.Against()
 	switch {
-	case b.Len() == 0:
+	case len(against) == 0:
 		return ""
 	case p.Reason != "":
-		return "Forced, because " + p.Reason + ". Against it speaks:\n" + b.String() + "\n"
+		return "Forced, because: " + p.Reason + "\nAgainst it speaks:\n" + indent(strings.Join(against, "\n"), "  ") + "\n\n"
 	default:
-		return "Refused:\n" + b.String() + "\n"
+		return "Refused:\n" + indent(strings.Join(against, "\n"), "  ") + "\n\n"
 	}
 }
 
@@ -170,7 +171,7 @@ func (p Promotion) summary() string {
 	case moves+byHand == 0:
 		return fmt.Sprintf("Nothing to promote: the files of %s say what runs in %s.", p.To, p.From)
 	case p.Refused():
-		return fmt.Sprintf("Nothing was promoted from %s to %s.", p.From, p.To)
+		return fmt.Sprintf("Nothing was promoted from %s to %s; --force --reason TEXT does it all the same.", p.From, p.To)
 	}
 	text := fmt.Sprintf("Promotion from %s to %s: %s in %s", p.From, p.To, count(moves, "value"), count(len(p.Files), "file"))
 	if byHand > 0 {
@@ -213,10 +214,8 @@ func PromotionMarkdown(p Promotion) string {
 	b.WriteString("\n" + p.evidence(names))
 	if p.Reason != "" {
 		fmt.Fprintf(&b, "\n**Forced**: %s\n\nAgainst it speaks:\n\n", plain(p.Reason))
-		for _, r := range p.Releases {
-			for _, why := range r.Refused {
-				fmt.Fprintf(&b, "- %s: %s\n", code(names.name(r.Release)), plain(why))
-			}
+		for _, why := range p.Against() {
+			fmt.Fprintf(&b, "- %s\n", plain(why))
 		}
 	}
 	for _, n := range p.Notes {
@@ -299,6 +298,7 @@ type jsonPromotion struct {
 	From     string              `json:"from"`
 	To       string              `json:"to"`
 	Refused  bool                `json:"refused"`
+	Refusals []string            `json:"refusals,omitempty"`
 	Reason   string              `json:"reason,omitempty"`
 	Written  bool                `json:"written"`
 	Releases []jsonPromoted      `json:"releases"`
@@ -344,7 +344,7 @@ type jsonPlannedChange struct {
 func PromotionJSON(p Promotion, now time.Time) any {
 	out := jsonPromotion{
 		jsonHeader: jsonHeader{Type: "promotion", Schema: Schema, Time: now.UTC()},
-		From:       p.From, To: p.To, Refused: p.Refused(), Reason: p.Reason, Written: p.Written,
+		From:       p.From, To: p.To, Refused: p.Refused(), Refusals: p.Refusals, Reason: p.Reason, Written: p.Written,
 		Releases: []jsonPromoted{}, Files: append([]string{}, p.Files...), Notes: p.Notes,
 	}
 	for _, r := range p.Releases {

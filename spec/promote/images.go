@@ -31,7 +31,7 @@ func (i Image) String() string {
 
 // ParseImage takes a reference apart; ok is false of a text that is none.
 func ParseImage(ref string) (Image, bool) {
-	if !regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9./:_-]*(@[a-z0-9]+:[0-9a-fA-F]{32,})?$`).MatchString(ref) {
+	if strings.Contains(ref, "//") || !regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9./:_-]*(@[a-z0-9]+:[0-9a-fA-F]{32,})?$`).MatchString(ref) {
 		return Image{}, false
 	}
 	var i Image

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -53,7 +54,7 @@ func Patch(files []File, otherwise string) string {
 }
 
 // split gives lines with their ends.
-func split(text string) []string { return strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n") }
+func split(text string) []string { return slices.Collect(strings.Lines(text)) }
 
 // patchLine is one line of both texts, or of one.
 type patchLine struct {
