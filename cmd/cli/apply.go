@@ -25,6 +25,7 @@ type changeFlags struct {
 	diffFlags
 	runFlags
 	gateFlags
+	pruneFlags
 	rawArgs
 	templateFlags
 	upgradeFlags
@@ -45,7 +46,7 @@ func (c changeFlags) request(mode plan.Mode) changeRequest {
 				heeds: []helmList{listShow, listRender, listSync},
 			},
 		},
-		mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode, skipGates: c.SkipGates,
+		mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode, skipGates: c.SkipGates, prune: c.pruneFlags,
 	}
 }
 
@@ -116,6 +117,7 @@ type changeRequest struct {
 	detailed bool
 
 	skipGates bool // of releases and groups
+	prune     pruneFlags
 
 	owner spec.Owner
 	dir   string     // of the state files; empty: nobody knows
@@ -144,6 +146,11 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 	if q, err = q.of(f); err != nil {
 		return err
 	}
+	if q.mode != plan.ModeDestroy {
+		if f.prune, err = s.pruning(f, q.prune); err != nil {
+			return err
+		}
+	}
 	look := f.look(q.diff, q.format)
 	return t.around(ctx, f, func(f *fleet) error {
 		plan := func() (*plan.Plan, error) {
@@ -152,7 +159,7 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 				return nil, err
 			}
 			s.view.Plan(p, look.show)
-			return p, objected(p)
+			return p, f.accepted(p)
 		}
 		p, err := plan()
 		if err != nil || !p.Changed() {

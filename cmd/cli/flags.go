@@ -180,9 +180,10 @@ func (d diffFlags) compare() diff.Options {
 // runFlags are the ways to run a plan.
 type runFlags struct {
 	concurrency
-	Rollback     plan.Scope `enum:"plan,group,release,none" default:"plan" help:"What to put back when a release fails: everything this run did (plan), the failed release's atomicGroup and what needs it (group), only the failed release (release), or nothing (none)."`
-	KeepGoing    bool       `help:"Let releases that do not need a failed one go on."`
-	ForcePending bool       `help:"Take over releases that say an operation is in progress, when whoever started it is gone."`
+	Rollback  plan.Scope `enum:"plan,group,release,none" default:"plan" help:"What to put back when a release fails: everything this run did (plan), the failed release's atomicGroup and what needs it (group), only the failed release (release), or nothing (none)."`
+	KeepGoing bool       `help:"Let releases that do not need a failed one go on."`
+	limitFlags
+	ForcePending bool `help:"Take over releases that say an operation is in progress, when whoever started it is gone."`
 	lockFlags
 	journalFlags
 }

@@ -221,6 +221,9 @@ func (r *recording) End(e executor.Event) {
 			return
 		}
 		s.State, s.Finished, s.Error, s.Left = stateOf(e.Outcome), e.Time.UTC(), r.text(e.Err), &e.Left
+		if s.Attempts = 0; e.Attempts > 1 {
+			s.Attempts = e.Attempts
+		}
 	})
 }
 

@@ -145,6 +145,11 @@ func (k *knownRun) direction(undo bool) journal.Stage {
 }
 
 func (c *resumeCmd) proceed(ctx context.Context, s *session, k *knownRun, q changeRequest) error {
+	switch k.Stage {
+	case "", journal.StageApplying, journal.StageUndoing, journal.StageCommitting:
+	default:
+		return fmt.Errorf("run %s is in the stage %q, which this version of flotilla does not know", k.ID, k.Stage)
+	}
 	switch d := k.direction(c.Undo); d {
 	case journal.StageUndoing:
 		return s.putBack(ctx, k, q, undoing{asked: c.Undo || k.Undoes != ""})

@@ -10,6 +10,7 @@ import (
 	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
+	"github.com/flotilla-sh/flotilla/plan/drift"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/spec/secret"
 	"github.com/flotilla-sh/flotilla/state"
@@ -57,6 +58,8 @@ func (s *session) clustersOnce() func() *cluster.Clusters {
 			Driver:     driver,
 
 			WrapTransport: s.fence.wrap,
+			Retries:       s.retries(),
+			Retrying:      s.retrying,
 			Warn:          func(context, text string) { s.log().Warn(text, "context", context) },
 		})
 	})
@@ -88,6 +91,15 @@ func (v redactedView) Warn(message string) { v.View.Warn(v.met.Redact(message)) 
 // Error passes every error on that is joined.
 func (v redactedView) Error(err error) {
 	v.View.Error(errors.Join(v.errors(view.Flatten(err))...))
+}
+
+// Drift passes drift on.
+func (v redactedView) Drift(r drift.Report, opts view.DriftOptions) {
+	r.Unseen = slices.Clone(r.Unseen)
+	for i := range r.Unseen {
+		r.Unseen[i].Err = v.error(r.Unseen[i].Err)
+	}
+	v.View.Drift(r, opts)
 }
 
 // Event passes an event on.

@@ -37,6 +37,7 @@ type session struct {
 	secrets  *secrets
 	reports  *reports // nil: none is to be written
 	fence    *fence
+	stop     *stopper
 	clusters func() *cluster.Clusters // the same ones at every call
 }
 
@@ -62,6 +63,7 @@ type fleet struct {
 	calls    []helmCall // as spec.Files: what flags of Helm given as text ask for
 	limit    int        // releases worked on at once; zero: the command's own
 	validate bool       // as in request
+	prune    *pruning   // of releases that are not declared any more; nil: they are left alone
 }
 
 // load reads the state files and selects. With --allow-no-matching-release an

@@ -54,6 +54,7 @@ func (s *session) engine(charts *chart.Store) *engine.Engine {
 		Run:      s.runID(),
 		NoExec:   s.globals.NoExec,
 		Log:      s.log(),
+		Stop:     s.stop.now,
 		Warn:     func(id spec.ReleaseID, text string) { s.view.Warn(id.String() + ": " + text) },
 		HookLogs: func(id spec.ReleaseID, pod, container string) io.Writer {
 			return &hookLog{session: s, name: id.String() + " " + pod + "/" + container}

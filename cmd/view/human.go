@@ -22,6 +22,7 @@ type human struct {
 	now     func() time.Time
 	names   namer
 	live    *live
+	retries retries // of the one goroutine that tells events
 }
 
 var _ View = (*human)(nil)
@@ -170,20 +171,6 @@ func Flatten(err error) []error {
 		return []error{err}
 	}
 	return all
-}
-
-func troubles(list []state.Trouble) string {
-	var b strings.Builder
-	for _, t := range list {
-		fmt.Fprintf(&b, "    %s: %s\n", t.Object, t.Message)
-		for _, e := range t.Events {
-			fmt.Fprintf(&b, "      event: %s\n", e)
-		}
-		for _, l := range t.Logs {
-			fmt.Fprintf(&b, "      log of %s/%s:\n%s\n", l.Pod, l.Container, indent(strings.Join(l.Lines, "\n"), "        | "))
-		}
-	}
-	return b.String()
 }
 
 // print writes progress.

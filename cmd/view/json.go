@@ -178,7 +178,24 @@ func (v *jsonView) Event(e executor.Event) {
 		Because string             `json:"because,omitempty"`
 		Seconds float64            `json:"seconds,omitempty"`
 		Error   *jsonError         `json:"error,omitempty"`
-	}{v.header("step"), e.Kind, idOf(e.Step.Release.ID), e.Step.Action, e.Undo, e.Outcome, e.Because, e.Elapsed.Seconds(), errorOf(e.Err)})
+		Retry   *jsonRetry         `json:"retry,omitempty"`
+	}{v.header("step"), e.Kind, idOf(e.Step.Release.ID), e.Step.Action, e.Undo, e.Outcome, e.Because, e.Elapsed.Seconds(), errorOf(e.Err), retryOf(e)})
+}
+
+// jsonRetry is what is tried again, of an event of that kind.
+type jsonRetry struct {
+	Request string  `json:"request,omitempty"` // missing: the whole step
+	Attempt int     `json:"attempt"`
+	Of      int     `json:"of"`
+	Seconds float64 `json:"seconds"` // before it
+	Reason  string  `json:"reason"`
+}
+
+func retryOf(e executor.Event) *jsonRetry {
+	if e.Kind != executor.EventRetrying {
+		return nil
+	}
+	return &jsonRetry{e.Retry.What, e.Retry.Attempt, e.Retry.Of, e.Retry.Pause.Seconds(), e.Retry.Reason}
 }
 
 type jsonError struct {
@@ -247,6 +264,7 @@ type jsonReport struct {
 	Mode        plan.Mode    `json:"mode"`
 	Failed      bool         `json:"failed"`
 	Interrupted bool         `json:"interrupted"`
+	TimedOut    bool         `json:"timedOut,omitempty"`
 	Undone      bool         `json:"undone"`
 	Seconds     float64      `json:"seconds"`
 	Results     []jsonResult `json:"results"`
@@ -266,7 +284,7 @@ func reportOf(r executor.Report, mode plan.Mode) jsonReport {
 	for _, l := range r.Lost {
 		lost = append(lost, l.Release.String()+": "+l.Object.String()+": "+l.Why)
 	}
-	return jsonReport{mode, r.Failed(), r.Interrupted, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost,
+	return jsonReport{mode, r.Failed(), r.Interrupted, r.TimedOut, r.FullyUndone(), r.Finished.Sub(r.Started).Seconds(), results, lost,
 		errorsOf(r.HookErrs), errorsOf(r.RecordErrs), errorOf(r.Fenced)}
 }
 

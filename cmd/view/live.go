@@ -109,6 +109,7 @@ func (l *live) event(e executor.Event) {
 		r.started, r.ended, r.gate = e.Time, false, ""
 	case executor.EventFinished:
 		r.ended = true
+	case executor.EventRetrying: // is a line above the table
 	}
 }
 

@@ -41,6 +41,10 @@ func (h *human) Event(e executor.Event) {
 		live.event(e)
 	}
 	switch {
+	case e.Kind == executor.EventRetrying:
+		if line := h.retries.line(e, h.names.name(e.Step.Release.ID)); line != "" {
+			h.always(h.err.paint(yellow, "~") + " " + line + "\n")
+		}
 	case e.Kind == executor.EventStarted && live != nil:
 	case e.Kind == executor.EventStarted:
 		doing, _ := verbs(e.Step.Action)
@@ -161,8 +165,14 @@ func reportLine(r executor.Report) string {
 	}
 	head := "Done"
 	switch {
+	case r.Interrupted && r.FullyUndone():
+		head = "Interrupted, everything was put back"
 	case r.Interrupted:
 		head = "Interrupted"
+	case r.TimedOut && r.FullyUndone():
+		head = "Out of time, everything was put back"
+	case r.TimedOut:
+		head = "Out of time"
 	case r.UndoAsked && r.FullyUndone():
 		head = "Put back"
 	case r.UndoAsked:

@@ -108,7 +108,8 @@ type Step struct {
 	State    State          `json:"state"`
 	Started  time.Time      `json:"started,omitzero"`
 	Finished time.Time      `json:"finished,omitzero"`
-	Because  string         `json:"because,omitempty"` // of Skipped: what was in the way
+	Attempts int            `json:"attempts,omitempty"` // of that part which had to be tried most often; zero: none was tried again
+	Because  string         `json:"because,omitempty"`  // of Skipped: what was in the way
 	Error    string         `json:"error,omitempty"`
 	Undo     *Undo          `json:"undo,omitempty"` // nil: nobody tried
 	Left     *state.Trace   `json:"left,omitempty"` // what the step left behind; nil: it has not ended
