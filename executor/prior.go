@@ -108,6 +108,16 @@ func (s *schedule) settled(step int) bool {
 	return step >= 0 && !s.undo && s.opts.Prior[s.plan.Steps[step].Release.ID].settled()
 }
 
+// remember starts nothing where a step of an earlier process failed that stops the
+// run.
+func (s *schedule) remember() {
+	for _, r := range s.results {
+		if r.Outcome == OutcomeFailed && !s.opts.KeepGoing && !tolerates(r.Step.Release, r.Err) {
+			s.stop(r.Step.Release.ID.String() + " failed")
+		}
+	}
+}
+
 // recall lets a step count as it ended in an earlier process.
 func (s *schedule) recall(i int) {
 	r := s.results[s.nodes[i].step]
@@ -115,12 +125,7 @@ func (s *schedule) recall(i int) {
 		s.release(i, block{})
 		return
 	}
-	name := r.Step.Release.ID.String()
-	tolerated := tolerates(r.Step.Release, r.Err)
-	if !s.opts.KeepGoing && !tolerated {
-		s.stop(name + " failed")
-	}
-	s.release(i, block{because: name + " failed", tolerated: tolerated})
+	s.release(i, block{because: r.Step.Release.ID.String() + " failed", tolerated: tolerates(r.Step.Release, r.Err)})
 }
 
 // Undo puts back what earlier processes did by the plan, as Options.Prior says it,

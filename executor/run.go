@@ -41,6 +41,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		}
 		return left, err
 	})
+	s.remember()
 	report.Results = spread(s.run(fenced))
 	report.Interrupted, report.Fenced = ctx.Err() != nil, opts.gate.was()
 	report.TimedOut = errors.Is(context.Cause(timed), ErrTimeout) && report.Count(OutcomeSkipped)+report.Count(OutcomeCancelled) > 0
