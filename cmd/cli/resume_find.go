@@ -93,6 +93,9 @@ func (k *knownRun) clusters() []string {
 
 // lookAgain reads the record of a run once more, now that nobody else may write it.
 func (s *session) lookAgain(ctx context.Context, k *knownRun) (*knownRun, error) {
+	if len(k.Steps) == 0 {
+		return nil, fmt.Errorf("%w: run %s has no steps", journal.ErrDamaged, k.ID)
+	}
 	runs, err := s.runsIn(ctx, k.clusters(), k.owner)
 	if runs == nil && err != nil {
 		return nil, err

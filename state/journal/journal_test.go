@@ -254,6 +254,25 @@ func TestALargeRecordIsInPartsOfWhichNoneStays(t *testing.T) {
 	}
 }
 
+func TestALargeRecordOfWhichAPartIsMissingIsDamaged(t *testing.T) {
+	f := newFixture(t)
+	store := f.admin()
+	store.limit = 100
+	r := a("o", "x")
+	r.Sequence = 1
+	e := entry{store: store, name: "flotilla-run-" + r.ID}
+	if err := e.write(t.Context(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.server.Client().CoreV1().Secrets(f.namespace).Delete(t.Context(), partName(e.name, 1, 1), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := store.List(t.Context(), "o")
+	if len(runs) != 0 || !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %d records and %v, want none and %v", len(runs), err, ErrDamaged)
+	}
+}
+
 func TestPartsOfRunsThatAreNoMoreGo(t *testing.T) {
 	f := newFixture(t)
 	store := f.admin()

@@ -69,12 +69,16 @@ func (s *Store) list(ctx context.Context, selector string) ([]corev1.Secret, err
 }
 
 // read decodes a record. One in parts that is written anew meanwhile is read
-// once more.
+// once more. Its error is apierrors.IsNotFound when the record is gone, and
+// ErrDamaged when only a part of it is.
 func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Run, error) {
 	data, err := s.content(ctx, secret)
 	if apierrors.IsNotFound(err) || errors.Is(err, ErrDamaged) {
-		if secret, err = s.secrets().Get(ctx, secret.Name, metav1.GetOptions{}); err == nil {
-			data, err = s.content(ctx, secret)
+		if secret, err = s.secrets().Get(ctx, secret.Name, metav1.GetOptions{}); err != nil {
+			return nil, err
+		}
+		if data, err = s.content(ctx, secret); apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("%w: a part of it is missing: %w", ErrDamaged, err)
 		}
 	}
 	if err != nil {
