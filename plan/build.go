@@ -20,6 +20,7 @@ func Build(in Input) (*Plan, error) {
 	}
 	in.kinds = kindsOf(in.Want)
 	in.Releases = slices.SortedStableFunc(slices.Values(in.Releases), func(a, b spec.Release) int { return cmp.Compare(a.Index, b.Index) })
+	in.Releases = withUndeclared(in)
 	errs := duplicates(in.Releases)
 	steps := make([]Step, 0, len(in.Releases))
 	for _, r := range in.Releases {
@@ -34,6 +35,16 @@ func Build(in Input) (*Plan, error) {
 		return nil, errors.Join(errs...)
 	}
 	return order(&Plan{Mode: in.Policy.Mode, Steps: steps}, in.Files)
+}
+
+// withUndeclared are the releases of a run, in order of declaration, and then those
+// that are not declared any more.
+func withUndeclared(in Input) []spec.Release {
+	after := 0
+	for _, r := range in.Releases {
+		after = max(after, r.Index+1)
+	}
+	return slices.Concat(in.Releases, undeclared(in.Undeclared, after))
 }
 
 // duplicates are told by spec already, but for those that only the defaults of
@@ -73,7 +84,7 @@ func step(r spec.Release, in Input) (Step, error) {
 		return Step{}, fmt.Errorf("comparing %s: %w", r.ID, err)
 	}
 	s.Changes = changes // none of a deletion whose stored manifest cannot be read: that keeps nobody from it
-	if in.Policy.looks() {
+	if in.Policy.looks() && r.File >= 0 {
 		seen := in.Live[r.ID]
 		s.Changes, s.Drift, s.Seen = slices.Concat(seen.Changes, ofHooks(changes)), seen.Drift, seen.Seen
 	}
@@ -86,6 +97,9 @@ func step(r spec.Release, in Input) (Step, error) {
 	}, in.Policy)
 	if err != nil {
 		return Step{}, busy(r, have, in.Pending[r.ID].By, err)
+	}
+	if r.File < 0 {
+		s.Reason = ReasonUndeclared
 	}
 	s.Causes = causes(s, options)
 	if in.Policy.Against == LevelLive {

@@ -71,7 +71,7 @@ func (p *Plan) checkOrder(steps map[spec.ReleaseID]bool) error {
 			}
 		}
 		switch e.Kind {
-		case EdgeNeeds, EdgeFileOrder, EdgeCRD, EdgeNamespace, EdgeGroup:
+		case EdgeNeeds, EdgeFileOrder, EdgeCRD, EdgeNamespace, EdgeGroup, EdgePrune:
 		default:
 			return fmt.Errorf("the reason %q of an edge is unknown", e.Kind)
 		}

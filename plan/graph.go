@@ -16,7 +16,7 @@ var ErrCycle = errors.New("needs form a cycle")
 // order adds every edge to a plan and sorts its steps by them.
 func order(p *Plan, files []spec.File) (*Plan, error) {
 	byFiles := fileEdges(p.Steps, files)
-	p.Edges = slices.Concat(needsEdges(p.Steps), byFiles, groupEdges(p.Steps))
+	p.Edges = slices.Concat(needsEdges(p.Steps), byFiles, groupEdges(p.Steps), pruneEdges(p.Steps))
 	sorted, err := sortSteps(p)
 	if errors.Is(err, ErrCycle) && p.Mode == ModeDestroy {
 		p.Edges = append(needsEdges(inUse(p.Steps)), byFiles...)
@@ -76,6 +76,9 @@ func fileEdges(steps []Step, files []spec.File) []Edge {
 	add := func(from, to Node) { edges = append(edges, Edge{From: from, To: to, Kind: EdgeFileOrder}) }
 	sorted := byPath(files)
 	for _, s := range steps {
+		if s.Reason == ReasonUndeclared {
+			continue // it is in none
+		}
 		node := Node{Release: s.Release.ID}
 		file := files[s.Release.File]
 		if s.Action.Deletes() {

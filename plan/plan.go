@@ -82,6 +82,7 @@ const (
 	ReasonDestroy      Reason = "destroy"
 	ReasonAbsent       Reason = "not wanted and not installed"
 	ReasonUndo         Reason = "undo"
+	ReasonUndeclared   Reason = "no longer declared"
 )
 
 // Mode is what kind of run is planned.
@@ -108,11 +109,14 @@ type Policy struct {
 // Input is everything a plan is made of.
 type Input struct {
 	Releases []spec.Release // selected ones
-	Files    []spec.File    // for the order of files
-	Have     state.Snapshot
-	Want     map[spec.ReleaseID]*state.Revision // rendered; nothing for what is not wanted
-	Policy   Policy
-	Pending  map[spec.ReleaseID]Pending // what is known of operations that seem to be under way
+	// Undeclared are releases that no state file declares any more. They are
+	// uninstalled after everything else; Have has them, too.
+	Undeclared []state.Release
+	Files      []spec.File // for the order of files
+	Have       state.Snapshot
+	Want       map[spec.ReleaseID]*state.Revision // rendered; nothing for what is not wanted
+	Policy     Policy
+	Pending    map[spec.ReleaseID]Pending // what is known of operations that seem to be under way
 	// ClusterScoped are the kinds of each context that have no namespace, beside
 	// those of Kubernetes itself and those whose definition is in a release.
 	ClusterScoped map[string]map[schema.GroupKind]bool
@@ -140,6 +144,7 @@ const (
 	EdgeCRD       EdgeKind = "custom resource definition"
 	EdgeNamespace EdgeKind = "namespace"
 	EdgeGroup     EdgeKind = "gates of a group"
+	EdgePrune     EdgeKind = "prune comes last"
 )
 
 // Node is a step or a gate. A gate does nothing and stands for "all releases

@@ -44,7 +44,7 @@ func (s *Saved) Renew(rest, fresh *Plan) (*Plan, error) {
 	}
 	// From here on as order does it, so that what did not move comes out as it
 	// was.
-	p.Edges = slices.Concat(needsEdges(p.Steps), refiled(p.Steps, s.Plan.Edges), groupEdges(p.Steps))
+	p.Edges = slices.Concat(needsEdges(p.Steps), refiled(p.Steps, s.Plan.Edges), groupEdges(p.Steps), pruneEdges(p.Steps))
 	var err error
 	if p.Steps, err = sortSteps(p); err != nil {
 		return nil, untangled(p, err)

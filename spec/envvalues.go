@@ -63,7 +63,7 @@ func (l *loader) stateValues(ctx context.Context, list valuesList) (map[string]a
 			files, err := l.find(ctx, list.dir, v)
 			err = forgive(err, list.config)
 			if err == nil && len(files) == 0 {
-				err = l.missing(handler, entry.Pos, "values", v)
+				err = l.lacks(handler, entry.Pos, "values", v)
 			}
 			errs = append(errs, asErrors(err, entry.Pos, ""))
 			for _, file := range files {
@@ -166,6 +166,15 @@ func forgive(err error, config *schema.MissingConfig) error {
 		return nil
 	}
 	return err
+}
+
+// lacks is missing for files that decide on what is declared, which Unseen tells of:
+// state files, and others that are missed so much that a warning tells of it.
+func (l *loader) lacks(handler values.Handler, pos schema.Pos, what, path string) error {
+	if what == "state" || handler == values.MissingWarn {
+		l.spec.loaded.lacking = "the " + what + " file " + path
+	}
+	return l.missing(handler, pos, what, path)
 }
 
 // missing does what the handler says about a file that is not there.

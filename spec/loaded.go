@@ -15,6 +15,7 @@ type loaded struct {
 	top      string         // absolute path of the file or folder that was asked for, "-", or the address of a remote one
 	files    []fileExtra    // as Spec.Files
 	releases []releaseExtra // as Spec.Releases
+	lacking  string         // the last file that is not there, where that may pass
 	partial  bool           // nested files were left out because of the selectors of the run
 }
 
@@ -54,6 +55,7 @@ func (l *loader) newFile(f *stateFile, n nested) File {
 			SyncArgs: f.state.HelmDefaults.SyncArgs, TemplateArgs: f.state.HelmDefaults.TemplateArgs,
 		},
 		Owner: f.state.Owner, StateNamespace: f.state.StateNamespace,
+		Prune: switchText(f.state.Prune), DeletionBudget: f.state.DeletionBudget,
 	}
 }
 

@@ -114,7 +114,7 @@ func (l *loader) childPaths(ctx context.Context, f *stateFile, entry schema.Nest
 	if err != nil {
 		return nil, err
 	}
-	return nil, l.missing(handler, entry.Pos, "state", entry.Path)
+	return nil, l.lacks(handler, entry.Pos, "state", entry.Path)
 }
 
 // expand makes an entry for each path that one with a pattern matched, as

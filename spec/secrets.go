@@ -218,7 +218,7 @@ func (l *loader) secretFiles(ctx context.Context, f *stateFile, st *schema.State
 		files, err := l.find(ctx, f.dir, s.Value)
 		err = forgive(err, missingConfig(env.MissingConfig, st))
 		if err == nil && len(files) == 0 {
-			err = l.missing(handler, s.Pos, "secrets", s.Value)
+			err = l.lacks(handler, s.Pos, "secrets", s.Value)
 		}
 		errs = append(errs, asErrors(err, s.Pos, "secrets"))
 		for _, file := range files {

@@ -79,6 +79,9 @@ type File struct {
 	DriftIgnores []DriftIgnore // of drift.ignore
 	Promotion    Promotion     // its own; see PromotionOf
 
+	Prune          string // true, false or empty; see Spec.Pruning
+	DeletionBudget string // likewise
+
 	Groups map[string][]Gate // gates of releases that share an AtomicGroup, by its name
 }
 

@@ -32,6 +32,12 @@ func objected(p *plan.Plan) error {
 	return errObjected
 }
 
+// accepted ends a command whose plan something in the cluster speaks against, or
+// that prunes more than it may.
+func (f *fleet) accepted(p *plan.Plan) error {
+	return errors.Join(objected(p), f.prune.judge(p))
+}
+
 // sight is one release whose objects are to be looked at.
 type sight struct {
 	id             spec.ReleaseID

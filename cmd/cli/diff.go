@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/flotilla-sh/flotilla/plan"
 )
@@ -16,6 +17,7 @@ type diffCmd struct {
 	rawArgs
 	templateFlags
 	upgradeFlags
+	pruneFlags
 	against
 	ForcePending     bool `help:"Show what would be done to releases that say an operation is in progress."`
 	DetailedExitcode bool `help:"Exit with 2 when there are changes."`
@@ -34,6 +36,9 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	if f.prune, err = s.pruning(f, c.pruneFlags); err != nil {
+		return err
+	}
 	look := f.look(c.diffFlags, c.format)
 	return t.around(ctx, f, func(f *fleet) error {
 		defer t.tidy(ctx, f.releases)
@@ -45,6 +50,9 @@ func (c *diffCmd) Run(ctx context.Context, s *session) error {
 		// At the level live a conflict is the nature of much drift, which whoever
 		// looks for drift wants told as such.
 		if err := objected(p); err != nil && c.Against != plan.LevelLive {
+			return errors.Join(err, f.prune.judge(p))
+		}
+		if err := f.prune.judge(p); err != nil {
 			return err
 		}
 		if c.DetailedExitcode && p.Changed() {

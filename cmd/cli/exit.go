@@ -72,6 +72,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed // changes are no news when the command itself failed
 	case errors.As(err, &code):
 		return code.code
+	case errors.Is(err, errRefused):
+		return exitRefused
 	case errors.Is(err, state.ErrStale):
 		return exitStale
 	case errors.Is(err, plan.ErrBusy), errors.Is(err, lease.ErrHeld):

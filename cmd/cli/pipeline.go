@@ -115,9 +115,13 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 	if policy.Mode != plan.ModeDestroy {
 		defer t.foresee(ctx, f)()
 	}
-	have, err := t.observe(ctx, f)
+	f, err := marked(f)
 	if err != nil {
-		return nil, interrupted(ctx, err)
+		return nil, err
+	}
+	have, gone, err := t.observeAll(ctx, f)
+	if err != nil {
+		return nil, err
 	}
 	var want map[spec.ReleaseID]*state.Revision
 	if policy.Mode != plan.ModeDestroy {
@@ -138,6 +142,7 @@ func (s *session) plan(ctx context.Context, t *tools, f *fleet, policy plan.Poli
 	policy.Diff.ShowSecrets = policy.Diff.ShowSecrets && s.reports == nil // whatever flags in state files say
 	p, err := s.build(ctx, plan.Input{
 		Releases:      f.releases,
+		Undeclared:    gone,
 		Files:         f.spec.Files,
 		Have:          have,
 		Want:          want,

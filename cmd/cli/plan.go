@@ -31,6 +31,7 @@ type planCmd struct {
 	upgradeFlags
 	installFlags
 	trackFlags
+	pruneFlags
 	against
 	identities
 	Out              string   `short:"o" placeholder:"FILE" help:"Save the plan, with all that applying it needs. The file holds secrets."`
@@ -55,6 +56,9 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	if f.prune, err = s.pruning(f, c.pruneFlags); err != nil {
+		return err
+	}
 	look := f.look(c.diffFlags, c.format())
 	if c.Out != "" {
 		look.compare.ShowSecrets = false
@@ -66,7 +70,7 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		s.view.Plan(p, look.show)
-		if err := objected(p); err != nil {
+		if err := f.accepted(p); err != nil {
 			return err
 		}
 		if c.Out != "" {

@@ -32,6 +32,9 @@ type State struct {
 	// Owner and StateNamespace are flotilla's own; see spec.Owner.
 	Owner          string `yaml:"owner,omitempty"`
 	StateNamespace string `yaml:"stateNamespace,omitempty"`
+	// Prune and DeletionBudget are flotilla's own; see spec.Pruning.
+	Prune          *bool  `yaml:"prune,omitempty"`
+	DeletionBudget string `yaml:"deletionBudget,omitempty"`
 	// Groups is flotilla's own: gates of the releases that share an atomicGroup.
 	Groups map[string]Group `yaml:"groups,omitempty"`
 	// Drift is flotilla's own.

@@ -1,0 +1,132 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/spec/schema"
+	"github.com/flotilla-sh/flotilla/spec/source"
+)
+
+// Pruning is what the state files say about releases that are not declared any
+// more. The zero value leaves them alone.
+type Pruning struct {
+	On     bool
+	Budget Budget
+}
+
+// Budget is how many releases one run may prune. The zero value is the default: one
+// release or a tenth of all, whichever is more.
+type Budget struct {
+	text    string // empty: the default
+	number  int
+	percent bool
+}
+
+// The default of a budget.
+const (
+	defaultBudgetNumber  = 1
+	defaultBudgetPercent = 10
+)
+
+// ParseBudget reads a number of releases, such as 3, or a part of all, such as
+// 25%. An empty text is the default.
+func ParseBudget(text string) (Budget, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return Budget{}, nil
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	number, err := strconv.Atoi(strings.TrimSpace(digits))
+	if err != nil || number < 0 || percent && number > 100 {
+		return Budget{}, fmt.Errorf("%q is no budget, expected a number of releases such as 3, or a part of them such as 25%%", text)
+	}
+	return Budget{text, number, percent}, nil
+}
+
+// Of gives how many of all releases the budget lets go. A part of a release does
+// not count.
+func (b Budget) Of(all int) int {
+	switch {
+	case b.text == "":
+		return max(defaultBudgetNumber, all*defaultBudgetPercent/100)
+	case b.percent:
+		return all * b.number / 100
+	default:
+		return b.number
+	}
+}
+
+// String prints the budget as it was written, or what the default is.
+func (b Budget) String() string {
+	if b.text == "" {
+		return fmt.Sprintf("%d release or %d %%, whichever is more", defaultBudgetNumber, defaultBudgetPercent)
+	}
+	return b.text
+}
+
+// Pruning tells what the top state files say; keys of nested files say nothing. It
+// fails where the top files of a folder contradict each other.
+func (s *Spec) Pruning() (Pruning, error) {
+	var on, budget sharedKey
+	var errs []error
+	for _, f := range s.Files {
+		if f.Parent >= 0 {
+			continue
+		}
+		errs = append(errs, on.take(f.Path, "prune", f.Prune), budget.take(f.Path, "deletionBudget", f.DeletionBudget))
+	}
+	parsed, err := ParseBudget(budget.text)
+	if err != nil {
+		errs = append(errs, mistake(schema.Pos{File: budget.file}, "deletionBudget", err))
+	}
+	return Pruning{On: on.text == "true", Budget: parsed}, errors.Join(errs...)
+}
+
+// Unseen tells why releases may be declared that are not in the Spec; nil: all
+// are. Nobody may take a release for undeclared then.
+func (s *Spec) Unseen() error {
+	switch {
+	case s.loaded == nil:
+		return errors.New("the state was not loaded from files")
+	case s.loaded.partial:
+		return errors.New("nested files were left out because of the selectors")
+	case s.loaded.lacking != "":
+		return fmt.Errorf("%s is not there, and missingFileHandler let that pass", s.loaded.lacking)
+	default:
+		return nil
+	}
+}
+
+// Source names the state file or folder that was asked for, where owner is a key
+// that several may share: by its path in its git repository, or outside of one by
+// its name.
+func (s *Spec) Source() string {
+	if s.loaded == nil {
+		return ""
+	}
+	top := s.loaded.top
+	if source.IsRemote(top) {
+		return address(top)
+	}
+	if real, err := filepath.EvalSymlinks(filepath.Dir(top)); err == nil {
+		top = filepath.Join(real, filepath.Base(top))
+	}
+	root, _ := repositoryOf(filepath.Dir(top))
+	if inside, err := filepath.Rel(root, top); root != "" && err == nil {
+		return filepath.ToSlash(inside)
+	}
+	return path.Base(filepath.ToSlash(top))
+}
+
+// switchText is a switch as sharedKey compares it.
+func switchText(on *bool) string {
+	if on == nil {
+		return ""
+	}
+	return strconv.FormatBool(*on)
+}
