@@ -26,6 +26,7 @@ var (
 	seedFlag   = flag.Uint64("seed", 0, "seed of the first round; 0: from the clock")
 	roundsFlag = flag.Int("rounds", 0, "rounds of each random test; 0: those of FLOTILLA_STRESS, else few")
 	sizeFlag   = flag.Int("size", 0, "releases of a random environment; 0: as the test wants")
+	blowsFlag  = flag.Int("blows", 0, "how many runs of an environment are killed; 0: few, with FLOTILLA_STRESS as many as there are moments")
 	keepFlag   = flag.Bool("keep", false, "keep the folder of a round that failed")
 )
 

@@ -204,7 +204,7 @@ func TestARecordThatSomebodyChangedLosesNothing(t *testing.T) {
 	k.before = k.bring()
 	k.next = k.base.changed(k.rng)
 	k.next.write(t, k.dir)
-	k.killed(t, blow{kind: "record", nth: 3, after: true})
+	k.killed(t, blow{kind: "record", nth: 3, after: true}, "apply")
 	k.must(t, 0, "unlock", "--yes")
 	secrets := c.Client().CoreV1().Secrets("flotilla-system")
 	list, err := secrets.List(t.Context(), metav1.ListOptions{LabelSelector: "flotilla.sh/owner=" + k.base.owner() + ",flotilla.sh/status=running"})
