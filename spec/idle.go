@@ -60,7 +60,7 @@ func Keys() []Key {
 	for _, k := range idleKeys() {
 		idle[k.key] = k.reason
 	}
-	own := []string{"fileOrder", "owner", "stateNamespace", "releases.atomicGroup", "groups", "prune", "deletionBudget"}
+	own := []string{"fileOrder", "owner", "stateNamespace", "historyLimit", "releases.atomicGroup", "groups", "prune", "deletionBudget"}
 	var out []Key
 	for _, path := range schema.Keys() {
 		if path == "drift" || strings.HasPrefix(path, "drift.") {

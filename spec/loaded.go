@@ -54,7 +54,7 @@ func (l *loader) newFile(f *stateFile, n nested) File {
 			Args: f.state.HelmDefaults.Args, DiffArgs: f.state.HelmDefaults.DiffArgs,
 			SyncArgs: f.state.HelmDefaults.SyncArgs, TemplateArgs: f.state.HelmDefaults.TemplateArgs,
 		},
-		Owner: f.state.Owner, StateNamespace: f.state.StateNamespace,
+		Owner: f.state.Owner, StateNamespace: f.state.StateNamespace, HistoryLimit: f.state.HistoryLimit,
 		Prune: switchText(f.state.Prune), DeletionBudget: f.state.DeletionBudget,
 	}
 }

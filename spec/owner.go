@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
@@ -24,6 +25,8 @@ type Owner struct {
 	ID string
 	// Namespace is where leases and records of runs are kept, in every cluster.
 	Namespace string
+	// History is how many records of runs are kept in a cluster; zero: nothing says.
+	History int
 }
 
 // Owner tells whom the releases belong to. Its ID is what the key owner of the
@@ -35,16 +38,23 @@ type Owner struct {
 // The keys of nested files say nothing. It reads the repository's configuration,
 // and fails where the top files of a folder contradict each other.
 func (s *Spec) Owner() (Owner, error) {
-	var id, namespace sharedKey
+	var id, namespace, history sharedKey
 	var errs []error
 	for _, f := range s.Files {
 		if f.Parent >= 0 {
 			continue
 		}
 		errs = append(errs, id.take(f.Path, "owner", f.Owner), namespace.take(f.Path, "stateNamespace", f.StateNamespace))
+		if f.HistoryLimit != nil {
+			errs = append(errs, history.take(f.Path, "historyLimit", strconv.Itoa(*f.HistoryLimit)))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return Owner{}, err
+	}
+	keep, _ := strconv.Atoi(history.text) // empty: zero
+	if history.text != "" && keep < 1 {
+		return Owner{}, mistake(schema.Pos{File: history.file}, "historyLimit", fmt.Errorf("%d: expected at least 1 record of a run", keep))
 	}
 	if namespace.text == "" {
 		namespace.text = DefaultStateNamespace
@@ -63,7 +73,7 @@ func (s *Spec) Owner() (Owner, error) {
 	if opts.KubeContext != "" {
 		parts = append(parts, "context "+opts.KubeContext)
 	}
-	return Owner{ID: strings.Join(parts, ", "), Namespace: namespace.text}, nil
+	return Owner{ID: strings.Join(parts, ", "), Namespace: namespace.text, History: keep}, nil
 }
 
 // sharedKey is what a key says that all top files share.

@@ -49,7 +49,7 @@ func TestEveryCheckoutOfARepositoryHasOneOwner(t *testing.T) {
 		"https://example.com/acme/shop.git", "https://ci-token:secret@Example.com/acme/shop", "git@example.com:acme/shop.git",
 		"ssh://git@example.com:2222/acme/shop.git", "https://example.com/acme/shop/",
 	} {
-		if got := ownerOf(t, filepath.Join(checkout(t, remote), "apps", "helmfile.yaml"), LoadOptions{}); got != (Owner{want, "flotilla-system"}) {
+		if got := ownerOf(t, filepath.Join(checkout(t, remote), "apps", "helmfile.yaml"), LoadOptions{}); got != (Owner{ID: want, Namespace: "flotilla-system"}) {
 			t.Errorf("%s: got %+v", remote, got)
 		}
 	}
@@ -82,13 +82,13 @@ func TestOwnersDiffer(t *testing.T) {
 		opts       LoadOptions
 		want       Owner
 	}{
-		{"by environment", file, LoadOptions{Environment: "prod"}, Owner{"example.com/acme/shop/apps/helmfile.yaml, environment prod", "flotilla-system"}},
-		{"by the namespace of all releases", file, LoadOptions{Namespace: "pr-7"}, Owner{"example.com/acme/shop/apps/helmfile.yaml, environment default, namespace pr-7", "flotilla-system"}},
-		{"by the context of all releases", file, LoadOptions{KubeContext: "eu"}, Owner{"example.com/acme/shop/apps/helmfile.yaml, environment default, context eu", "flotilla-system"}},
-		{"the key of the top file says it, and not that of a nested one", filepath.Join(dir, "named.yaml"), LoadOptions{Environment: "prod"}, Owner{"team-a, environment prod", "ops"}},
-		{"without a remote by the path inside", filepath.Join(checkout(t, ""), "apps", "helmfile.yaml"), LoadOptions{}, Owner{"apps/helmfile.yaml, environment default", "flotilla-system"}},
-		{"outside of a repository by the path", filepath.Join(plain, "helmfile.yaml"), LoadOptions{}, Owner{filepath.ToSlash(local) + "/helmfile.yaml, environment default", "flotilla-system"}},
-		{"from standard input by the folder", "-", LoadOptions{Dir: dir, Stdin: strings.NewReader("releases: []\n")}, Owner{"example.com/acme/shop/-, environment default", "flotilla-system"}},
+		{"by environment", file, LoadOptions{Environment: "prod"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment prod", Namespace: "flotilla-system"}},
+		{"by the namespace of all releases", file, LoadOptions{Namespace: "pr-7"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment default, namespace pr-7", Namespace: "flotilla-system"}},
+		{"by the context of all releases", file, LoadOptions{KubeContext: "eu"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment default, context eu", Namespace: "flotilla-system"}},
+		{"the key of the top file says it, and not that of a nested one", filepath.Join(dir, "named.yaml"), LoadOptions{Environment: "prod"}, Owner{ID: "team-a, environment prod", Namespace: "ops"}},
+		{"without a remote by the path inside", filepath.Join(checkout(t, ""), "apps", "helmfile.yaml"), LoadOptions{}, Owner{ID: "apps/helmfile.yaml, environment default", Namespace: "flotilla-system"}},
+		{"outside of a repository by the path", filepath.Join(plain, "helmfile.yaml"), LoadOptions{}, Owner{ID: filepath.ToSlash(local) + "/helmfile.yaml, environment default", Namespace: "flotilla-system"}},
+		{"from standard input by the folder", "-", LoadOptions{Dir: dir, Stdin: strings.NewReader("releases: []\n")}, Owner{ID: "example.com/acme/shop/-, environment default", Namespace: "flotilla-system"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,5 +116,33 @@ func TestARemoteStateFileHasThePlaceOfACheckoutAndNoSecrets(t *testing.T) {
 	const file = "git::https://user:token@example.com/acme/shop.git@apps/helmfile.yaml?ref=main&sshkey=c2VjcmV0"
 	if got := placeOf(file, ""); got != "example.com/acme/shop/apps/helmfile.yaml" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestHistoryLimit(t *testing.T) {
+	dir := t.TempDir()
+	tests := []struct {
+		name, text string
+		want       int
+		err        string
+	}{
+		{"nothing says", "releases: []\n", 0, ""},
+		{"so many records", "historyLimit: 5\n", 5, ""},
+		{"none", "historyLimit: 0\n", 0, "historyLimit: 0: expected at least 1"},
+		{"fewer than none", "historyLimit: -1\n", 0, "historyLimit: -1: expected at least 1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(dir, "limit.yaml")
+			put(t, file, tt.text)
+			s, err := Load(t.Context(), file, LoadOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			owner, err := s.Owner()
+			if owner.History != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("got %d, %v", owner.History, err)
+			}
+		})
 	}
 }

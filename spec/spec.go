@@ -75,6 +75,7 @@ type File struct {
 
 	Owner          string // what Spec.Owner takes in place of the file's place
 	StateNamespace string
+	HistoryLimit   *int // nil: it says nothing
 
 	DriftIgnores []DriftIgnore // of drift.ignore
 	Promotion    Promotion     // its own; see PromotionOf

@@ -68,7 +68,7 @@ func (s *session) recordWith(ctx context.Context, contexts []string, q changeReq
 	required := q.run.Journal == journalRequired
 	var begun atomic.Bool
 	r.log, err = start(targets, journal.Options{
-		Required: required, Now: s.env.Now,
+		Required: required, Keep: q.owner.History, Now: s.env.Now,
 		Lost: func(context string, err error) {
 			if !required {
 				s.view.Warn(lostRecord(err, begun.Load()))

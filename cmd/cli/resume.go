@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 	"github.com/flotilla-sh/flotilla/state/journal"
 )
 
@@ -253,8 +256,14 @@ func (s *session) advise(report executor.Report, record *recording) {
 	if record.log == nil {
 		return
 	}
+	again := slices.ContainsFunc(report.Results, func(x executor.Result) bool {
+		return x.Outcome == executor.OutcomeUndoFailed && !errors.Is(x.Undo, state.ErrStale)
+	})
 	switch outcomeOf(report) {
 	case journal.OutcomeUndoIncomplete:
+		if !again {
+			return // what somebody else has worked on stays
+		}
 		s.hint("To go on with the undo: flotilla resume %s --undo", s.run)
 	case journal.OutcomeFailed:
 		s.hint("To finish the run: flotilla resume %s; to put back what it did: flotilla resume %s --undo", s.run)

@@ -38,7 +38,12 @@ func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun)
 	}
 	own := slices.DeleteFunc(slices.Clone(runs), func(r pastRun) bool { return r.Owner != owner.ID })
 	if id == "" {
-		at := slices.IndexFunc(own, func(r pastRun) bool { return suits(&r) })
+		at := -1
+		for i := range own {
+			if at < 0 && suits(&own[i]) && !s.known(own, i, owner).superseded() {
+				at = i
+			}
+		}
 		if at < 0 {
 			return nil, errors.Join(err, fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s); flotilla history lists all runs", errUsage, owner.ID))
 		}
@@ -165,6 +170,23 @@ func (r *pastRun) halfway() bool {
 	default:
 		return false
 	}
+}
+
+// superseded reports whether later runs of the owner have worked on what the run
+// left halfway: then nobody means it who names no run.
+func (k *knownRun) superseded() bool {
+	for i, step := range k.Steps {
+		ended := step.State == journal.StateDone || step.State == journal.StateUndone || !k.begun(i)
+		if ended {
+			continue
+		}
+		for _, other := range k.newer {
+			if slices.ContainsFunc(other.Steps, func(s journal.Step) bool { return s.Release == step.Release && !s.Started.IsZero() }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // title names the run for people.

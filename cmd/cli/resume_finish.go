@@ -199,9 +199,10 @@ func (s *session) assemble(ctx context.Context, a *ahead) error {
 	var refused []error
 	for i := range k.Steps {
 		id := k.Steps[i].Release
-		refused = append(refused, a.moved(i))
 		a.prior[id] = a.priorOf(i)
-		if k.settledAt(i) {
+		moved := a.moved(i)
+		refused = append(refused, moved)
+		if k.settledAt(i) || moved != nil {
 			continue
 		}
 		if a.plan.Steps[i], err = a.step(i); err == nil {

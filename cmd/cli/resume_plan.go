@@ -116,12 +116,22 @@ func (k *knownRun) priorOf(i int, one journal.Recovered) executor.Prior {
 			p.Outcome = executor.OutcomeUndone // it is gone, as it was
 			return p
 		}
-		p.Outcome, p.Err = executor.OutcomeUndoFailed, fmt.Errorf("%w: %s; %s", state.ErrStale, k.left(i), one.Describe())
+		p.Outcome, p.Err = executor.OutcomeUndoFailed, movedError{k.left(i) + "; " + one.Describe()}
 	default:
 		p.Outcome, p.Err = executor.OutcomeUndoFailed, fmt.Errorf("no way to undo a step that is %q is known", one.Standing)
 	}
 	return p
 }
+
+// movedError says that somebody else has worked on a release, whose name stands
+// beside it. It is state.ErrStale.
+type movedError struct{ text string }
+
+// Error says what the run left, and what is there.
+func (e movedError) Error() string { return e.text + "; somebody else has worked on it" }
+
+// Is makes it state.ErrStale.
+func (e movedError) Is(target error) bool { return target == state.ErrStale }
 
 func (k *knownRun) begun(i int) bool {
 	state := k.Steps[i].State

@@ -11,7 +11,7 @@ import (
 // flotilla's own added.
 func TestKeysAreAllOfHelmfiles(t *testing.T) {
 	const (
-		own          = 6 // fileOrder, owner, stateNamespace, groups, drift and promotion
+		own          = 9 // fileOrder, owner, stateNamespace, historyLimit, groups, drift, promotion, prune and deletionBudget
 		ownOfRelease = 1 // atomicGroup
 	)
 	want := map[string]int{

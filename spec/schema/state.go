@@ -29,9 +29,10 @@ type State struct {
 	LockFilePath    string                 `yaml:"lockFilePath,omitempty"`
 	// FileOrder is flotilla's own: "none" or "listed".
 	FileOrder string `yaml:"fileOrder,omitempty"`
-	// Owner and StateNamespace are flotilla's own; see spec.Owner.
+	// Owner, StateNamespace and HistoryLimit are flotilla's own; see spec.Owner.
 	Owner          string `yaml:"owner,omitempty"`
 	StateNamespace string `yaml:"stateNamespace,omitempty"`
+	HistoryLimit   *int   `yaml:"historyLimit,omitempty"`
 	// Prune and DeletionBudget are flotilla's own; see spec.Pruning.
 	Prune          *bool  `yaml:"prune,omitempty"`
 	DeletionBudget string `yaml:"deletionBudget,omitempty"`
