@@ -105,6 +105,7 @@ var rooms = map[string][]string{
 	"golang.org/x/sync/singleflight":       {"spec/source", "engine/chart"},
 	"golang.org/x/text/width":              {"cmd/view"},
 	"golang.org/x/term":                    {"cmd/view"},
+	"go.uber.org/goleak":                   {"state/cluster/clustertest"},
 }
 
 // TestLayers holds the imports of all packages (tests aside, which may look

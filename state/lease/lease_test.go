@@ -22,7 +22,7 @@ import (
 	"github.com/flotilla-sh/flotilla/state/lease"
 )
 
-func TestMain(m *testing.M) { clustertest.Main(m) }
+func TestMain(m *testing.M) { clustertest.MainWithoutLeaks(m) }
 
 // short is the duration of leases here; it makes the margin half a second.
 const short = 3 * time.Second
@@ -398,7 +398,11 @@ func TestRightsThatAreMissing(t *testing.T) {
 			if (denied != nil) != (tt.want != "") || denied != nil && !strings.Contains(denied.Error(), tt.want) {
 				t.Errorf("denied: %v, want %q", denied, tt.want)
 			}
-			if _, err := take(lease.Options{}); errors.Is(err, cluster.ErrForbidden) != (tt.want != "") || err != nil && !apierrors.IsForbidden(err) {
+			lock, err = take(lease.Options{})
+			if err == nil {
+				defer func() { _ = lock.Release(context.Background()) }()
+			}
+			if errors.Is(err, cluster.ErrForbidden) != (tt.want != "") || err != nil && !apierrors.IsForbidden(err) {
 				t.Errorf("got %v", err)
 			}
 		})
