@@ -17,6 +17,7 @@ type driftFormat struct {
 
 type driftCmd struct {
 	driftFormat
+	reportFlags
 	concurrency
 	needsFlags
 	fixFlags

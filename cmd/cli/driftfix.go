@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,9 +41,9 @@ func (f fixFlags) check(against plan.Level) error {
 // fix puts back what drifted, as a plan that is shown before.
 func (l *lookout) fix(ctx context.Context, report drift.Report) error {
 	s := l.session
-	p, of, err := l.restoration(report)
+	p, of, err := l.restoration(ctx, report)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	if !p.Changed() {
 		return s.tell("Nothing to put back.")
@@ -86,12 +87,18 @@ func (noHooks) Fire(context.Context, spec.HookEvent, spec.Release, error) error 
 
 // restoration plans to put back what the report found, and says which fields of
 // which objects those are.
-func (l *lookout) restoration(report drift.Report) (*plan.Plan, map[spec.ReleaseID]state.Drifted, error) {
+func (l *lookout) restoration(ctx context.Context, report drift.Report) (*plan.Plan, map[spec.ReleaseID]state.Drifted, error) {
 	of := map[spec.ReleaseID]state.Drifted{}
 	var all []plan.Restoration
+	refused, err := l.ask(ctx, report)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, s := range l.sights {
 		id := s.subject.Release.ID
 		r := plan.Restoration{Release: s.subject.Release, Have: s.subject.Have}
+		r.Release.Options.DisableHooks = true // none runs, so that none leaves anything behind
+		r.Objections = refused[id]
 		r.Release.Options.ForceConflicts = r.Release.Options.ForceConflicts || l.ForceConflicts
 		found := report.Of(id)
 		of[id] = drift.DriftedOf(found)
@@ -108,6 +115,41 @@ func (l *lookout) restoration(report drift.Report) (*plan.Plan, map[spec.Release
 	slices.SortStableFunc(all, func(a, b plan.Restoration) int { return a.Release.Index - b.Release.Index })
 	p, err := plan.Restore(all, l.all.Files)
 	return p, of, err
+}
+
+// ask has the API servers say what they have against putting back what drifted.
+func (l *lookout) ask(ctx context.Context, report drift.Report) (map[spec.ReleaseID][]plan.Objection, error) {
+	type asked struct {
+		release  spec.ReleaseID
+		proposal state.Proposal
+	}
+	byContext := map[string][]asked{}
+	for _, s := range l.sights {
+		id := s.subject.Release.ID
+		drifted := drift.DriftedOf(report.Of(id))
+		for _, d := range s.subject.Deviations {
+			if _, counts := drifted[d.Object]; counts {
+				byContext[id.Context] = append(byContext[id.Context], asked{id, s.input.Restoring(d, id)})
+			}
+		}
+	}
+	refused := map[spec.ReleaseID][]plan.Objection{}
+	for _, name := range slices.Sorted(maps.Keys(byContext)) {
+		var proposals []state.Proposal
+		for _, a := range byContext[name] {
+			proposals = append(proposals, a.proposal)
+		}
+		answers, err := l.tools.clusters.DryRun(ctx, name, proposals)
+		if err != nil {
+			return nil, err
+		}
+		for i, a := range byContext[name] {
+			if answers[i].Object == nil {
+				refused[a.release] = append(refused[a.release], plan.Objection{Object: a.proposal.ObjectID, Kind: plan.ObjectionRefused, Message: l.session.why(a.proposal.ObjectID, answers[i])})
+			}
+		}
+	}
+	return refused, nil
 }
 
 // restore adds one object.

@@ -364,18 +364,24 @@ func (o *outlook) confirm(ctx context.Context) error {
 
 // unconfirmed keeps a finding that the server would not answer about.
 func (o *outlook) unconfirmed(id spec.ReleaseID, object state.ObjectID, a state.Answer) {
-	why := "it does not say why"
+	o.notes = append(o.notes, drift.Note{Release: id, Text: fmt.Sprintf("the server would not take %s as it was deployed: %s", object, o.lookout.session.why(object, a))})
+}
+
+// why says what a server has against an object.
+func (s *session) why(object state.ObjectID, a state.Answer) string {
 	switch {
 	case object.Kind == "Secret" && object.Group == "": // words about it may hold its values
-		why = "see what admission and rights say of Secrets in this namespace"
+		return "see what admission and rights say of Secrets in this namespace"
 	case a.Refused != "":
-		why = a.Refused
+		return s.secrets.met.Redact(a.Refused)
 	case len(a.Invalid) > 0:
-		why = a.Invalid[0].Message
+		fault := a.Invalid[0]
+		return s.secrets.met.Redact(strings.TrimPrefix(strings.TrimPrefix(fault.Field, ".")+": "+fault.Message, ": "))
 	case a.NoNamespace:
-		why = "its namespace does not exist"
+		return "its namespace does not exist"
 	case a.Unserved:
-		why = "it has no such kind"
+		return "it has no such kind"
+	default:
+		return "it does not say why"
 	}
-	o.notes = append(o.notes, drift.Note{Release: id, Text: fmt.Sprintf("the server would not take %s as it was deployed: %s", object, o.lookout.session.secrets.met.Redact(why))})
 }

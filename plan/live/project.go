@@ -55,6 +55,12 @@ func isPlainKey(key string) bool {
 	return key != ""
 }
 
+// free reports a map whose keys are free, such as labels, and that is not one
+// value.
+func (p place) free() bool {
+	return !p.atomic && !p.typ.Atomic() && p.typ.List() == openapi.ListNone && p.typ.Elem().Known()
+}
+
 func (p place) index(i int) place {
 	child := p
 	child.typ, child.atomic = p.typ.Elem(), true
@@ -141,6 +147,12 @@ func (w *walk) missing(at place, d pair) any {
 			return d.form()
 		}
 		return d.stored
+	}
+	if entries, ok := d.stored.(map[string]any); ok && d.wanted == nil && at.free() {
+		for _, key := range keysOf(entries, nil) {
+			w.missing(at.field(key), pair{stored: entries[key]})
+		}
+		return nil
 	}
 	if w.note(at, d.stored, nil) {
 		return d.stored
