@@ -73,7 +73,10 @@ func (g *grammar) reports(env Env, given map[string]bool) (*reports, error) {
 
 // reportFlags are those of all commands that have them.
 func (g *grammar) reportFlags() []reportFlags {
-	return []reportFlags{g.Apply.reportFlags, g.Sync.reportFlags, g.Diff.reportFlags, g.Plan.reportFlags, g.Destroy.reportFlags, g.Resume.reportFlags, g.Rollback.reportFlags}
+	return []reportFlags{
+		g.Apply.reportFlags, g.Sync.reportFlags, g.Diff.reportFlags, g.Plan.reportFlags, g.Destroy.reportFlags,
+		g.Drift.reportFlags, g.Resume.reportFlags, g.Rollback.reportFlags,
+	}
 }
 
 // parseReport reads FORMAT=FILE and makes sure that the file can be written, for

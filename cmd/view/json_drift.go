@@ -16,7 +16,6 @@ type driftHeader struct {
 }
 
 type jsonFinding struct {
-	driftHeader
 	Kind        drift.Kind  `json:"kind"`
 	Release     jsonID      `json:"release"`
 	Revision    int         `json:"revision,omitempty"`
@@ -33,9 +32,14 @@ type jsonFinding struct {
 	Rule        string      `json:"rule,omitempty"`    // where the state file says so
 }
 
-func findingOf(kind string, f drift.Finding) jsonFinding {
+type headedFinding struct {
+	driftHeader
+	jsonFinding
+}
+
+func findingOf(f drift.Finding) jsonFinding {
 	j := jsonFinding{
-		driftHeader: driftHeader{Type: kind, Schema: schema}, Kind: f.Kind, Release: idOf(f.Release), Revision: f.Revision,
+		Kind: f.Kind, Release: idOf(f.Release), Revision: f.Revision,
 		Field: f.Field, Declared: f.Declared, Live: f.Live,
 		Manager: f.Manager, Operation: f.Operation, Subresource: f.Subresource, Message: f.Text,
 	}
@@ -50,36 +54,52 @@ func findingOf(kind string, f drift.Finding) jsonFinding {
 	return j
 }
 
+func ignoredOf(i drift.Ignored) jsonFinding {
+	j := findingOf(i.Finding)
+	if j.Ignored = i.Because; i.Rule != nil {
+		j.Rule = i.Rule.Pos.String()
+	}
+	return j
+}
+
 type jsonUnseen struct {
-	driftHeader
 	Context string       `json:"context,omitempty"`
 	Release *jsonID      `json:"release,omitempty"`
 	Objects []jsonObject `json:"objects,omitempty"`
 	Message string       `json:"message"`
 }
 
+func unseenOf(u drift.Unseen) jsonUnseen {
+	return jsonUnseen{u.Context, idOrNil(u.Release), seenObjects(u.Objects), u.Err.Error()}
+}
+
+type jsonNote struct {
+	Release *jsonID `json:"release,omitempty"`
+	Message string  `json:"message"`
+}
+
+func noteOf(n drift.Note) jsonNote { return jsonNote{idOrNil(n.Release), n.Text} }
+
 // Drift prints a line for each finding, for each that does not count, and for
 // what could not be seen; the verdict comes last.
 func (v *jsonView) Drift(r drift.Report, opts DriftOptions) {
 	for _, f := range r.Findings {
-		v.write(findingOf("finding", f))
+		v.write(headedFinding{driftHeader{"finding", schema}, findingOf(f)})
 	}
 	for _, i := range r.Ignored {
-		j := findingOf("ignored", i.Finding)
-		if j.Ignored = i.Because; i.Rule != nil {
-			j.Rule = i.Rule.Pos.String()
-		}
-		v.write(j)
+		v.write(headedFinding{driftHeader{"ignored", schema}, ignoredOf(i)})
 	}
 	for _, n := range r.Notes {
 		v.write(struct {
 			driftHeader
-			Release *jsonID `json:"release,omitempty"`
-			Message string  `json:"message"`
-		}{driftHeader{"note", schema}, idOrNil(n.Release), n.Text})
+			jsonNote
+		}{driftHeader{"note", schema}, noteOf(n)})
 	}
 	for _, u := range r.Unseen {
-		v.write(jsonUnseen{driftHeader{"unseen", schema}, u.Context, idOrNil(u.Release), seenObjects(u.Objects), u.Err.Error()})
+		v.write(struct {
+			driftHeader
+			jsonUnseen
+		}{driftHeader{"unseen", schema}, unseenOf(u)})
 	}
 	v.write(struct {
 		driftHeader

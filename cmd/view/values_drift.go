@@ -21,11 +21,6 @@ type jsonDriftReport struct {
 	Notes    []jsonNote    `json:"notes,omitempty"`
 }
 
-type jsonNote struct {
-	Release *jsonID `json:"release,omitempty"`
-	Message string  `json:"message"`
-}
-
 // DriftValue is what FormatJSON tells of drift, as one value.
 func DriftValue(r drift.Report, opts DriftOptions) any {
 	j := jsonDriftReport{
@@ -36,20 +31,16 @@ func DriftValue(r drift.Report, opts DriftOptions) any {
 		j.Releases = append(j.Releases, idOf(id))
 	}
 	for _, f := range r.Findings {
-		j.Findings = append(j.Findings, findingOf("finding", f))
+		j.Findings = append(j.Findings, findingOf(f))
 	}
 	for _, i := range r.Ignored {
-		one := findingOf("ignored", i.Finding)
-		if one.Ignored = i.Because; i.Rule != nil {
-			one.Rule = i.Rule.Pos.String()
-		}
-		j.Ignored = append(j.Ignored, one)
+		j.Ignored = append(j.Ignored, ignoredOf(i))
 	}
 	for _, u := range r.Unseen {
-		j.Unseen = append(j.Unseen, jsonUnseen{driftHeader{"unseen", schema}, u.Context, idOrNil(u.Release), seenObjects(u.Objects), u.Err.Error()})
+		j.Unseen = append(j.Unseen, unseenOf(u))
 	}
 	for _, n := range r.Notes {
-		j.Notes = append(j.Notes, jsonNote{idOrNil(n.Release), n.Text})
+		j.Notes = append(j.Notes, noteOf(n))
 	}
 	return j
 }
