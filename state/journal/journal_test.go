@@ -24,7 +24,7 @@ import (
 	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
 )
 
-func TestMain(m *testing.M) { clustertest.Main(m) }
+func TestMain(m *testing.M) { clustertest.MainWithoutLeaks(m) }
 
 // fixture is a namespace of a real cluster whose records tests write.
 type fixture struct {
