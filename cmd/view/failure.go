@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +23,9 @@ func troubles(list []state.Trouble) string {
 	told := list[:min(len(list), failureObjects)]
 	logs, room := 0, failureLines
 	for _, t := range told {
-		logs += len(t.Logs)
-		room -= 1 + len(t.Events) + len(t.Logs)
+		n := len(distinct(t.Logs))
+		logs += n
+		room -= 1 + len(t.Events) + n
 	}
 	each := max(room/max(logs, 1), fewestLogLines)
 	var b strings.Builder
@@ -32,14 +34,35 @@ func troubles(list []state.Trouble) string {
 		for _, e := range t.Events {
 			fmt.Fprintf(&b, "      event: %s\n", e)
 		}
-		for _, l := range t.Logs {
-			fmt.Fprintf(&b, "      log of %s/%s%s:\n%s\n", l.Pod, l.Container, lastOf(l.Lines, each), indent(strings.Join(l.Lines[max(len(l.Lines)-each, 0):], "\n"), "        | "))
+		for _, l := range distinct(t.Logs) {
+			fmt.Fprintf(&b, "      log of %s%s:\n%s\n", l.from, lastOf(l.lines, each), indent(strings.Join(l.lines[max(len(l.lines)-each, 0):], "\n"), "        | "))
 		}
 	}
 	if more := len(list) - len(told); more > 0 {
 		fmt.Fprintf(&b, "    and %d more objects\n", more)
 	}
 	return b.String()
+}
+
+// tails are logs that say the same.
+type tails struct {
+	from  string
+	lines []string
+}
+
+// distinct tells once what several containers say alike.
+func distinct(logs []state.LogTail) []tails {
+	var all []tails
+	for _, l := range logs {
+		name := l.Pod + "/" + l.Container
+		at := slices.IndexFunc(all, func(t tails) bool { return slices.Equal(t.lines, l.Lines) })
+		if at < 0 {
+			all = append(all, tails{name, l.Lines})
+			continue
+		}
+		all[at].from += ", " + name
+	}
+	return all
 }
 
 // lastOf says how much of a log is shown, if that is not all that was read.
@@ -59,6 +82,9 @@ type retries struct {
 // worthTelling is the pause from which on an attempt is told.
 const worthTelling = time.Second
 
+// quiet is how long a reason is not told again.
+const quiet = 10 * time.Second
+
 // line is empty for what need not be told.
 func (r *retries) line(e executor.Event, name string) string {
 	again := e.Retry
@@ -68,7 +94,7 @@ func (r *retries) line(e executor.Event, name string) string {
 	if r.told == nil {
 		r.told = map[string]time.Time{}
 	}
-	r.told[again.Reason] = e.Time.Add(again.Pause)
+	r.told[again.Reason] = e.Time.Add(max(again.Pause, quiet))
 	what := ""
 	if again.What != "" {
 		what = " " + again.What

@@ -13,7 +13,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/flotilla-sh/flotilla/state"
 )
@@ -30,27 +29,57 @@ const (
 
 // podsOf gives the pods of a workload that are in trouble, newest first: those of
 // a rollout under way come before leftovers of the one before.
-func (c *Cluster) podsOf(ctx context.Context, namespace string, selector labels.Selector) []corev1.Pod {
+func (c *Cluster) podsOf(ctx context.Context, namespace string, of finding) []corev1.Pod {
 	list, err := c.kubernetes.CoreV1().Pods(namespace).List(ctx,
-		metav1.ListOptions{LabelSelector: selector.String(), Limit: maxPods})
+		metav1.ListOptions{LabelSelector: of.selector.String(), Limit: maxPods})
 	if err != nil {
 		return nil
 	}
-	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return len(podProblem(&p)) == 0 })
+	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return len(problemOf(&p, of.runs)) == 0 })
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	return pods
 }
 
-// podProblems tells about the first pods and counts the rest.
-func podProblems(pods []corev1.Pod) []string {
-	var problems []string
-	for i := range pods[:min(len(pods), maxToldPods)] {
-		problems = append(problems, fmt.Sprintf("pod %s: %s", pods[i].Name, strings.Join(podProblem(&pods[i]), ", ")))
+// podProblems tells about the first pods, once about those that fail alike, and
+// counts the rest.
+func podProblems(pods []corev1.Pod, runs bool) []string {
+	var told []string
+	alike := map[string][]string{}
+	for i := range pods {
+		text := strings.Join(problemOf(&pods[i], runs), ", ")
+		if len(alike[text]) == 0 {
+			told = append(told, text)
+		}
+		alike[text] = append(alike[text], pods[i].Name)
 	}
-	if more := len(pods) - maxToldPods; more > 0 {
-		problems = append(problems, fmt.Sprintf("and %d more pods in trouble", more))
+	var problems []string
+	rest := len(pods)
+	for _, text := range told[:min(len(told), maxToldPods)] {
+		names := alike[text]
+		rest -= len(names)
+		problems = append(problems, "pod "+names[0]+others(len(names)-1)+": "+text)
+	}
+	if rest > 0 {
+		problems = append(problems, fmt.Sprintf("and %d more pods in trouble", rest))
+	}
+	return problems
+}
+
+func others(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+// problemOf is podProblem, and says also of a pod that runs well, where it has to
+// end, that it does not.
+func problemOf(p *corev1.Pod, runs bool) []string {
+	problems := podProblem(p)
+	if len(problems) == 0 && runs && p.Status.Phase == corev1.PodRunning {
+		return []string{"it has not ended"}
 	}
 	return problems
 }
@@ -97,7 +126,7 @@ func containerProblem(s corev1.ContainerStatus) string {
 	var problems []string
 	switch {
 	case s.State.Waiting != nil && s.State.Waiting.Reason != "PodInitializing":
-		problems = append(problems, "waits: "+join(s.State.Waiting.Reason, s.State.Waiting.Message))
+		problems = append(problems, "waits: "+waits(s.State.Waiting))
 	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
 		problems = append(problems, "ended "+termination(s.State.Terminated))
 	case s.State.Running != nil && !s.Ready && s.LastTerminationState.Terminated == nil:
@@ -107,6 +136,15 @@ func containerProblem(s corev1.ContainerStatus) string {
 		problems = append(problems, fmt.Sprintf("ended before %s, %d restarts", termination(last), s.RestartCount))
 	}
 	return strings.Join(problems, ", ")
+}
+
+// waits leaves out what kubelets write of a container that crashed: its name, which
+// is known, and how long they pause.
+func waits(w *corev1.ContainerStateWaiting) string {
+	if w.Reason == "CrashLoopBackOff" {
+		return w.Reason
+	}
+	return join(w.Reason, w.Message)
 }
 
 func termination(t *corev1.ContainerStateTerminated) string {
@@ -135,8 +173,9 @@ type tail struct {
 	previous  bool // of the run before, which crashed
 }
 
-// logTails reads the ends of the logs of failing containers, at once.
-func (c *Cluster) logTails(ctx context.Context, pods []corev1.Pod) []state.LogTail {
+// logTails reads the ends of the logs of failing containers, and of those that do
+// not end though they have to, at once.
+func (c *Cluster) logTails(ctx context.Context, pods []corev1.Pod, runs bool) []state.LogTail {
 	var tails []tail
 	var namespace string
 	for i := range pods {
@@ -144,7 +183,8 @@ func (c *Cluster) logTails(ctx context.Context, pods []corev1.Pod) []state.LogTa
 		for _, s := range containers(&pods[i]) {
 			crashed := s.LastTerminationState.Terminated != nil
 			started := crashed || s.State.Running != nil || s.State.Terminated != nil
-			if containerProblem(s) != "" && started && len(tails) < maxLogs {
+			busy := runs && s.State.Running != nil
+			if (busy || containerProblem(s) != "") && started && len(tails) < maxLogs {
 				tails = append(tails, tail{pods[i].Name, s.Name, crashed && s.State.Terminated == nil})
 			}
 		}
@@ -201,16 +241,41 @@ func (c *Cluster) warningsOf(ctx context.Context, obj state.ObjectID, namespace 
 	slices.SortStableFunc(events, func(a, b corev1.Event) int {
 		return cmp.Or(happened(a).Compare(happened(b)), cmp.Compare(a.Name, b.Name))
 	})
+	events, times := distinctEvents(events)
 	var told []string
-	for _, e := range events[max(0, len(events)-maxEvents):] {
+	for i, e := range events[max(0, len(events)-maxEvents):] {
 		text := fmt.Sprintf("%s %s/%s: %s", e.Reason, e.InvolvedObject.Kind, e.InvolvedObject.Name,
 			strings.Join(strings.Fields(e.Message), " "))
-		if n := max(e.Count, seriesCount(e)); n > 1 {
+		if n := times[i+max(0, len(events)-maxEvents)]; n > 1 {
 			text += fmt.Sprintf(" (%d times)", n)
 		}
 		told = append(told, text)
 	}
 	return told
+}
+
+// distinctEvents keeps the newest event of each reason and object, and how often
+// there was one: they differ in a generated name mostly.
+func distinctEvents(events []corev1.Event) (newest []corev1.Event, times []int32) {
+	count := map[string]int32{}
+	key := func(e corev1.Event) string {
+		return e.Reason + " " + e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name
+	}
+	for _, e := range events {
+		count[key(e)] += max(e.Count, seriesCount(e), 1)
+	}
+	seen := map[string]bool{}
+	for _, e := range slices.Backward(events) {
+		if !seen[key(e)] {
+			seen[key(e)] = true
+			newest = append(newest, e)
+		}
+	}
+	slices.Reverse(newest)
+	for _, e := range newest {
+		times = append(times, count[key(e)])
+	}
+	return newest, times
 }
 
 // replicaSetsOf names the replica sets of a Deployment. Quota and admission

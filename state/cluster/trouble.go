@@ -27,6 +27,7 @@ type finding struct {
 	problems []string
 	selector labels.Selector // of its pods; nil: it has none
 	pods     []corev1.Pod    // the object itself, when it is one
+	runs     bool            // its pods have to end: those that run tell what takes so long
 }
 
 // say adds a problem.
@@ -53,12 +54,12 @@ func (c *Cluster) Trouble(ctx context.Context, obj state.ObjectID) state.Trouble
 	trouble := state.Trouble{Object: obj}
 	pods := found.pods
 	if found.selector != nil {
-		pods = c.podsOf(ctx, namespace, found.selector)
-		found.problems = append(found.problems, podProblems(pods)...)
+		pods = c.podsOf(ctx, namespace, found)
+		found.problems = append(found.problems, podProblems(pods, found.runs)...)
 	}
 	trouble.Message = strings.Join(found.problems, "; ")
 	trouble.Events = c.warningsOf(ctx, obj, namespace, pods)
-	trouble.Logs = c.logTails(ctx, pods)
+	trouble.Logs = c.logTails(ctx, pods, found.runs)
 	return trouble
 }
 
@@ -179,6 +180,7 @@ func ofJob(j *batchv1.Job) finding {
 		completions = *j.Spec.Completions
 	}
 	f.say("%d of %d completions, %d failed pods", j.Status.Succeeded, completions, j.Status.Failed)
+	f.runs = true
 	return f
 }
 
