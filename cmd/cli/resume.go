@@ -127,12 +127,13 @@ func (s *session) alone(ctx context.Context, k *knownRun, q changeRequest, work 
 
 // direction is what a run is to do next.
 func (k *knownRun) direction(undo bool) journal.Stage {
+	ended := !k.Finished.IsZero()
 	switch {
-	case k.Stage == journal.StageCommitting:
+	case k.Stage == journal.StageCommitting && !ended:
 		return journal.StageCommitting
 	case undo, k.Undoes != "":
 		return journal.StageUndoing
-	case !k.Finished.IsZero() && k.Outcome == journal.OutcomeFailed:
+	case ended && k.Outcome == journal.OutcomeFailed:
 		return journal.StageApplying // it was to leave things as they are
 	case k.Stage == journal.StageUndoing, k.Outcome == journal.OutcomeUndoIncomplete:
 		return journal.StageUndoing
@@ -309,6 +310,9 @@ func (s *session) goOnRecording(ctx context.Context, k *knownRun, q changeReques
 		At: now, Who: who(), Job: journal.JobOf(s.env.Lookup), Undo: u.asked, Last: r.Updated,
 	})
 	r.Interrupted, r.Errors, r.NotUndone = false, nil, nil
+	if !k.Finished.IsZero() && r.Stage == journal.StageCommitting {
+		r.Stage = journal.StageApplying // what it was to drop is dropped, and it goes on
+	}
 	record, err := s.recordWith(ctx, k.clusters(), q, func(targets []journal.Target, opts journal.Options) (*journal.Log, error) {
 		return journal.Resume(ctx, r, targets, opts)
 	})

@@ -133,10 +133,7 @@ func (e movedError) Error() string { return e.text + "; somebody else has worked
 // Is makes it state.ErrStale.
 func (e movedError) Is(target error) bool { return target == state.ErrStale }
 
-func (k *knownRun) begun(i int) bool {
-	state := k.Steps[i].State
-	return state != journal.StatePending && state != journal.StateSkipped
-}
+func (k *knownRun) begun(i int) bool { return k.Steps[i].Begun() }
 
 // left says what the run left of a release, by its record.
 func (k *knownRun) left(i int) string {

@@ -127,6 +127,9 @@ type Step struct {
 	MakesNamespace bool `json:"makesNamespace,omitempty"`
 }
 
+// Begun reports whether the record knows that the step was started.
+func (s Step) Begun() bool { return s.State != StatePending && s.State != StateSkipped }
+
 // Undo is how the taking back of a step went.
 type Undo struct {
 	Started  time.Time `json:"started"`

@@ -99,7 +99,7 @@ func (c recovery) deletes() bool  { return c.step.Action == "uninstall" }
 func (c recovery) installs() bool { return c.step.Action == "install" }
 
 // begun reports whether the record knows that the step was started.
-func (c recovery) begun() bool { return c.step.State != StatePending && c.step.State != StateSkipped }
+func (c recovery) begun() bool { return c.step.Begun() }
 
 // undoing reports whether the record knows that undoing the step was started.
 func (c recovery) undoing() bool {
