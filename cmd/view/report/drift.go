@@ -13,10 +13,13 @@ import (
 // driftFindings are what a look for drift found, or what a plan that looked at
 // the objects has of it.
 func (r *facts) driftFindings() []drift.Finding {
-	if r.Drift != nil {
-		return r.Drift.Findings
-	}
 	var all []drift.Finding
+	if r.Drift != nil {
+		for _, id := range r.looked {
+			all = append(all, r.found[id]...)
+		}
+		return all
+	}
 	for _, one := range r.releases {
 		if one.result != nil {
 			continue // it was put back, or not: that is told

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,11 +83,8 @@ func writeJUnit(b *bytes.Buffer, r *facts) error {
 		}
 		return at[name]
 	}
-	for _, id := range r.looked {
-		suite(id).add(r.driftCase(id), release{})
-	}
-	for _, one := range r.releases {
-		suite(one.id).add(r.junitCase(one), one)
+	for _, c := range r.junitCases() {
+		suite(c.of.id).add(c.junitCase, c.of)
 	}
 	var all junitSuites
 	for i, s := range suites {
@@ -152,17 +150,35 @@ func (r *facts) junitCommand() *junitSuite {
 // blamesRelease reports whether the case of a release tells why the exit code is
 // not 0.
 func (r *facts) blamesRelease() bool {
+	return slices.ContainsFunc(r.junitCases(), func(c releaseCase) bool { return c.Failure != nil || c.Error != nil })
+}
+
+// releaseCase is the case of a release.
+type releaseCase struct {
+	junitCase
+	of release
+}
+
+// junitCases has one case for every release. That of a release that was looked at
+// and then put back is about what failed last.
+func (r *facts) junitCases() []releaseCase {
+	var all []releaseCase
+	at := map[spec.ReleaseID]int{}
 	for _, id := range r.looked {
-		if c := r.driftCase(id); c.Failure != nil || c.Error != nil {
-			return true
-		}
+		at[id] = len(all)
+		all = append(all, releaseCase{r.driftCase(id), release{id: id}})
 	}
 	for _, one := range r.releases {
-		if c := r.junitCase(one); c.Failure != nil || c.Error != nil {
-			return true
+		c := releaseCase{r.junitCase(one), one}
+		i, looked := at[one.id]
+		switch {
+		case !looked:
+			all = append(all, c)
+		case all[i].Failure == nil && all[i].Error == nil || c.Failure != nil || c.Error != nil:
+			all[i] = c
 		}
 	}
-	return false
+	return all
 }
 
 // junitCase tells of one release. That it changes is a failure where the exit

@@ -47,14 +47,24 @@ func TestPrometheusReadsTheSamples(t *testing.T) {
 
 func TestWhatCouldNotBeSeenHasNoSampleThatSaysNotDrifted(t *testing.T) {
 	text := written(t, FormatPrometheus, drifted())
-	if strings.Contains(text, `release="db"} 0`) && strings.Contains(line1(text, "flotilla_release_drifted{", `release="db"`), "0") {
-		t.Errorf("db was not seen:\n%s", text)
+	if got := line1(text, "flotilla_release_drifted{", `release="db"`); got != "" {
+		t.Errorf("db was not seen: %q", got)
 	}
 	if got := line1(text, "flotilla_release_drifted{", `release="web"`); !strings.HasSuffix(got, " 1") {
 		t.Errorf("web: %q", got)
 	}
 	if got := line1(text, "flotilla_release_unseen{", `release="db"`); !strings.HasSuffix(got, " 1") {
 		t.Errorf("db: %q", got)
+	}
+}
+
+func TestWhatWasPutBackIsNoDriftAnyMore(t *testing.T) {
+	text := written(t, FormatPrometheus, fixed())
+	if got := line1(text, "flotilla_release_drifted{", `release="web"`); !strings.HasSuffix(got, " 0") {
+		t.Errorf("web: %q", got)
+	}
+	if text := written(t, FormatSARIF, fixed()); strings.Contains(text, `"ruleId": "flotilla/drift-removed"`) {
+		t.Errorf("what was put back is a result:\n%s", text)
 	}
 }
 

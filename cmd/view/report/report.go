@@ -122,10 +122,10 @@ func (o Options) limit() int {
 // facts are a run with what all formats ask of it.
 type facts struct {
 	Run
-	releases []release        // those of the plan, in its order
-	looked   []spec.ReleaseID // those of a look for drift, and those that there is something to say of; sorted
-	found    map[spec.ReleaseID][]drift.Finding
-	contexts bool // there are releases in more than one, so that names tell theirs
+	releases []release                          // those of the plan, in its order
+	looked   []spec.ReleaseID                   // those of a look for drift, and those that there is something to say of; sorted
+	found    map[spec.ReleaseID][]drift.Finding // without what drift --fix has put back
+	contexts bool                               // there are releases in more than one, so that names tell theirs
 }
 
 // release is what is known of one release.
@@ -148,16 +148,18 @@ func factsOf(r Run) *facts {
 	for _, id := range f.looked {
 		seen[id.Context] = true
 	}
-	if r.Drift != nil {
-		for _, one := range r.Drift.Findings {
-			f.found[one.Release] = append(f.found[one.Release], one)
-		}
-	}
 	if r.Plan != nil {
 		for i := range r.Plan.Steps {
 			s := &r.Plan.Steps[i]
 			seen[s.Release.ID.Context] = true
 			f.releases = append(f.releases, release{id: s.Release.ID, step: s, result: results[s.Release.ID]})
+		}
+	}
+	if r.Drift != nil {
+		for _, one := range r.Drift.Findings {
+			if x := results[one.Release]; x == nil || x.Outcome != executor.OutcomeDone || !one.Fixable() {
+				f.found[one.Release] = append(f.found[one.Release], one)
+			}
 		}
 	}
 	f.contexts = len(seen) > 1

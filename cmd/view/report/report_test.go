@@ -125,6 +125,18 @@ func drifted() Run {
 	return r
 }
 
+// fixed is a look for drift after which it was put back.
+func fixed() Run {
+	r := drifted()
+	r.ExitCode, r.Errors, r.Drift.Unseen = 0, nil, nil
+	r.Drift.Findings = r.Drift.Findings[:3]
+	step := planned("web", plan.ActionUpgrade)
+	step.Reason = plan.ReasonDrifted
+	r.Plan = &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{step}}
+	r.Executed = &executor.Report{Started: clockAt(0), Finished: clockAt(2), Results: []executor.Result{{Step: step, Outcome: executor.OutcomeDone, Elapsed: time.Second}}}
+	return r
+}
+
 // nasty has the hostile text wherever a text can stand.
 func nasty() Run {
 	r := undone()
@@ -178,7 +190,7 @@ func runs() map[string]Run {
 	differs := compared()
 	differs.ExitCode = 2
 	return map[string]Run{
-		"diff": compared(), "changes": differs, "apply": undone(), "drift": drifted(), "nasty": nasty(),
+		"diff": compared(), "fixed": fixed(), "changes": differs, "apply": undone(), "drift": drifted(), "nasty": nasty(),
 		"refused": refused, "quiet": quiet, "interrupted": stopped, "nothing": {Command: "diff", Ended: clockAt(59)},
 	}
 }
