@@ -255,12 +255,12 @@ func driftLine(f drift.Finding) string {
 func (p *promotion) judge() {
 	now := p.session.env.Now()
 	for _, one := range p.pairs {
-		if !one.health.Installed {
-			continue // it has nothing to move: see compare
+		if !one.health.Installed && len(p.Releases) == 0 {
+			continue // it has nothing to move, and nobody asked for it by its name
 		}
 		rules := p.to.fleet.spec.PromotionOf(one.to.File)
 		rules.Pos.File = p.session.shown(rules.Pos.File)
-		if len(one.moves) == 0 && !one.health.Failed {
+		if len(one.moves) == 0 && one.health.Installed && !one.health.Failed {
 			continue
 		}
 		if why := promote.OutOfOrder(rules, p.From, p.To); why != "" && !slices.Contains(p.refused, why) {

@@ -21,6 +21,7 @@ func (c *promoteCmd) status(ctx context.Context, s *session) error {
 	errs := make([]error, len(names))
 	for i, name := range names { // one after the other: their files are loaded by the same cache
 		cells[i], errs[i] = c.column(ctx, s, name)
+		m.Unseen = append(m.Unseen, errs[i] != nil)
 		if errs[i] != nil {
 			errs[i] = fmt.Errorf("environment %s: %w", name, errs[i])
 		}
@@ -88,7 +89,11 @@ func (c *promoteCmd) column(ctx context.Context, s *session, environment string)
 		if seen.Failed && seen.deployed == nil && seen.Number == 0 {
 			errs = append(errs, fmt.Errorf("looking at %s: %s", r.ID, seen.Why))
 		}
-		out[r.ID.Name] = cell
+		name := r.ID.Name
+		if slices.ContainsFunc(in.fleet.releases, func(other spec.Release) bool { return other.Index != r.Index && other.ID.Name == name }) {
+			name = r.ID.Namespace + "/" + name
+		}
+		out[name] = cell
 	}
 	return out, errors.Join(errs...)
 }

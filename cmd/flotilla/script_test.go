@@ -53,7 +53,8 @@ func TestScript(t *testing.T) {
 
 // TestCluster runs what needs a cluster. Each script has a namespace $NS of its
 // own, its folder under http://$WEB, the name $CONTEXT of the context, a kubeconfig $READER that may only read release records in it, and
-// one, $EDITOR, that may do everything in it and nothing elsewhere.
+// one, $EDITOR, that may do everything in it and nothing elsewhere, and what
+// serve serves.
 func TestCluster(t *testing.T) {
 	c := clustertest.Start(t)
 	testscript.Run(t, testscript.Params{
@@ -74,7 +75,7 @@ func TestCluster(t *testing.T) {
 				APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}}))
 			env.Setenv("EDITOR", c.ServiceAccountKubeconfig(inner, ns, rbacv1.PolicyRule{
 				APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}))
-			return nil
+			return serve(t, env)
 		},
 	})
 }

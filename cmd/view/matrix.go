@@ -13,13 +13,14 @@ import (
 // Matrix is what runs of every release in every environment.
 type Matrix struct {
 	Environments []string
+	Unseen       []bool // as Environments: nobody could look
 	Rows         []MatrixRow
 }
 
 // MatrixRow is one release.
 type MatrixRow struct {
 	Name  string
-	Cells []*MatrixCell // as Matrix.Environments; nil: it is not declared there, or nobody could look
+	Cells []*MatrixCell // as Matrix.Environments; nil: it is not declared there
 }
 
 // MatrixCell is a release in one environment.
@@ -67,6 +68,9 @@ func MatrixText(m Matrix, now time.Time) string {
 		height := 1
 		for i, cell := range r.Cells {
 			columns[i] = cell.lines(now)
+			if cell == nil && i < len(m.Unseen) && m.Unseen[i] {
+				columns[i] = []string{"?"}
+			}
 			height = max(height, len(columns[i]))
 		}
 		for line := range height {

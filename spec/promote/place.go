@@ -159,7 +159,7 @@ func (l *Locator) inSet(ctx context.Context, r Release, m Move, listed schema.Po
 // version finds the place of the chart's version.
 func (l *Locator) version(ctx context.Context, r Release, m Move) (Place, error) {
 	if local(r.Chart) {
-		return l.hand(r.Pos.File, r.Pos.Line, fmt.Sprintf("the chart %s is a folder of these files: there is no version to write", r.Chart.Declared)), nil
+		return l.hand(r.Pos.File, r.Pos.Line, fmt.Sprintf("the chart %s is a folder of these files, which holds another version than %s runs: apply the files there first", r.Chart.Declared, l.From)), nil
 	}
 	text, err := os.ReadFile(r.Pos.File)
 	if err != nil {

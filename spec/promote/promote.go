@@ -188,7 +188,9 @@ func (c *comparison) leaf(f, t entry, path origin.Path) {
 	case kind == KindValue && !allowed:
 		return
 	case matches(c.deny, path):
-		c.note(field, "promotion.deny keeps it")
+		if kind == KindImage { // of other values nobody expects it
+			c.note(field, "promotion.deny keeps it")
+		}
 		return
 	case c.to.Secret != nil && (c.to.Secret(path, f.v) || c.to.Secret(path, t.v)):
 		c.note(field, "it is a secret: those do not move")
