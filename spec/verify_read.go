@@ -147,7 +147,7 @@ func (r Reach) check(key string, open func(string) bool) error {
 	u, err := url.Parse(r.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		// The text of url.Error has the whole URL, with credentials.
-		return fmt.Errorf("%s.url: %q is no address of a server, expected http://... or https://...", key, r.Address())
+		return fmt.Errorf("%s.url: %q is no address of a server, expected one that begins with http:// or https://", key, r.Address())
 	}
 	if r.CAFile != "" && r.InsecureSkipTLSVerify {
 		return fmt.Errorf("%s: caFile and insecureSkipTLSVerify exclude each other", key)

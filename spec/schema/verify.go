@@ -154,18 +154,18 @@ func (a *Argv) read(d *decoder, n *yaml.Node, field string) {
 	*a = Argv{d.text(n, field)}
 }
 
-func (t *Duration) read(d *decoder, n *yaml.Node, field string) {
+func (d *Duration) read(from *decoder, n *yaml.Node, field string) {
 	n = Resolve(n)
-	text := d.text(n, field)
+	text := from.text(n, field)
 	parsed, err := time.ParseDuration(text)
 	if seconds, wrong := strconv.Atoi(text); wrong == nil {
 		parsed, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil || parsed < 0 {
 		if text != "" {
-			d.report(n, field, fmt.Errorf("expected a duration such as 30s or 2m, found %q", text))
+			from.report(n, field, fmt.Errorf("expected a duration such as 30s or 2m, found %q", text))
 		}
 		return
 	}
-	*t = Duration(parsed)
+	*d = Duration(parsed)
 }
