@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/flotilla-sh/flotilla/plan"
@@ -23,7 +24,7 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		report.Results = untouched(p, "a preapply hook failed")
 		return finish(ctx, report, opts)
 	}
-	gates := newVerification(p, w.Verify)
+	gates := newVerification(p, w.Verify, opts.Prior)
 	w = opts.persistent(opts.gate.guard(opts.resuming(w)))
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
@@ -135,7 +136,8 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 	return r
 }
 
-// undoPlan says what is put back of a run that ended that way, and what cannot be.
+// undoPlan says what is put back of a run that ended that way, and what cannot be,
+// of what is undone already, too.
 func undoPlan(p *plan.Plan, r *Report, scope plan.Scope) (*plan.Plan, []plan.Lost) {
 	failed := ids(r.Results, Result.wentWrong)
 	touched := ids(r.Results, func(x Result) bool {
@@ -144,7 +146,14 @@ func undoPlan(p *plan.Plan, r *Report, scope plan.Scope) (*plan.Plan, []plan.Los
 	if r.Tolerated = !r.UndoAsked && tolerated(*r); r.Tolerated && scope == plan.ScopePlan {
 		scope = plan.ScopeRelease
 	}
-	return p.Undo(p.Touched(scope, touched, failed), traces(r.Results))
+	narrowed, left := p.Touched(scope, touched, failed), traces(r.Results)
+	back, _ := p.Undo(narrowed, left)
+	told := maps.Clone(narrowed)
+	for _, x := range r.Results { // a process that undid it may not have come to tell
+		told[x.Step.Release.ID] = told[x.Step.Release.ID] || x.Outcome == OutcomeUndone
+	}
+	_, lost := p.Undo(told, left)
+	return back, lost
 }
 
 // dropNamespaces deletes the namespaces that installs created which are undone.

@@ -46,7 +46,9 @@ type group struct {
 	tolerated bool        // all members have continueOnError
 }
 
-func newVerification(p *plan.Plan, by Verifier) *verification {
+// newVerification takes members that an earlier process of the run is done with for
+// what they are.
+func newVerification(p *plan.Plan, by Verifier, prior map[spec.ReleaseID]Prior) *verification {
 	v := &verification{by: by, groups: map[string]*group{}}
 	for _, s := range p.Steps {
 		r := s.Release
@@ -58,7 +60,9 @@ func newVerification(p *plan.Plan, by Verifier) *verification {
 			g = &group{tolerated: true}
 			v.groups[r.AtomicGroup] = g
 		}
-		g.left++
+		if prior[r.ID].Outcome != OutcomeDone {
+			g.left++
+		}
 		g.tolerated = g.tolerated && r.Options.ContinueOnError
 		if !s.Action.Deletes() {
 			g.gates = r.GroupVerify

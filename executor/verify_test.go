@@ -9,6 +9,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // gates writes into the fleet's log when a gate is passed, which takes a second.
@@ -113,6 +114,50 @@ func TestAGroupIsToleratedOnlyWhenAllMembersAre(t *testing.T) {
 				}
 				if got := outcomes(r); got != want || r.Tolerated != (strict == "") {
 					t.Errorf("outcomes %q (tolerated: %t), want %q", got, r.Tolerated, want)
+				}
+			})
+		})
+	}
+}
+
+func TestARunThatGoesOnVerifiesWhatWasNotVerified(t *testing.T) {
+	tests := []struct {
+		name     string
+		bad      string
+		prior    map[string]Prior
+		outcomes string
+		log      string
+	}{
+		{"the gates of a step that was cut off in them, and of its group", "", map[string]Prior{
+			"a": {Outcome: OutcomeDone, Left: state.Trace{Began: true, Revision: 1}},
+			"b": {Written: true, Left: state.Trace{Began: true, Revision: 1}}},
+			"a done, b done, c done", "gate b, gate g, install c"},
+		{"not those of what was done", "", map[string]Prior{
+			"a": {Outcome: OutcomeDone, Left: state.Trace{Began: true, Revision: 1}},
+			"b": {Outcome: OutcomeDone, Left: state.Trace{Began: true, Revision: 1}}},
+			"a done, b done, c done", "install c"},
+		{"and a group that fails then fails whole", "g", map[string]Prior{
+			"a": {Outcome: OutcomeDone, Left: state.Trace{Began: true, Revision: 1}},
+			"b": {Written: true, Left: state.Trace{Began: true, Revision: 1}}},
+			"a undone, b undone, c skipped", "gate b, gate g, uninstall b, forget b, uninstall a, forget a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				prior := map[spec.ReleaseID]Prior{}
+				for name, p := range tt.prior {
+					prior[spec.ReleaseID{Name: name}] = p
+					f.content[name], f.made[name] = 1, 1
+				}
+				w := workers(f)
+				w.Resume, w.Verify = f, gates{f, map[string]bool{tt.bad: true}}
+				r := Run(t.Context(), build(t, f, "+a@g\n+b!@g\n+c: a"), w, Options{Prior: prior, Concurrency: 1})
+				if got := outcomes(r); got != tt.outcomes {
+					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
+				}
+				if got := strings.Join(f.log, ", "); got != tt.log {
+					t.Errorf("log\n%q, want\n%q", got, tt.log)
 				}
 			})
 		})
