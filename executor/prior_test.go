@@ -186,3 +186,19 @@ func TestTheRecordKnowsThatARunIsDecidedBeforeHistoryIsDropped(t *testing.T) {
 		}
 	})
 }
+
+func TestUndoTellsAgainWhatAnEarlierProcessCouldNotPutBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		p := build(t, f, "~a\n~b")
+		prior := map[spec.ReleaseID]Prior{}
+		for i, s := range p.Steps {
+			p.Steps[i].After.Hooks = []state.Hook{{Name: "migrate", Kind: "Job", Events: []state.HookEvent{state.HookPreUpgrade}}}
+			prior[s.Release.ID] = Prior{Outcome: OutcomeUndone}
+		}
+		report := Undo(t.Context(), p, workers(f), Options{Prior: prior})
+		if !report.FullyUndone() || len(report.Lost) != 2 {
+			t.Errorf("fully undone: %v, lost: %v, want the hooks of both", report.FullyUndone(), report.Lost)
+		}
+	})
+}

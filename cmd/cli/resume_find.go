@@ -63,22 +63,6 @@ func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun)
 	return s.locateRun(ctx, r.ID, suits)
 }
 
-// overtaken reports whether newer runs have worked on what a run did, so that it
-// is not the one to go on with unless it is named.
-func overtaken(r *journal.Run, newer []pastRun) bool {
-	did := map[spec.ReleaseID]bool{}
-	for _, step := range r.Steps {
-		did[step.Release] = step.Begun()
-	}
-	some := slices.ContainsFunc(r.Steps, journal.Step.Begun)
-	return slices.ContainsFunc(newer, func(n pastRun) bool {
-		return slices.ContainsFunc(n.Steps, func(step journal.Step) bool {
-			begun, known := did[step.Release]
-			return known && step.Begun() && (begun || !some)
-		})
-	})
-}
-
 func (s *session) known(own []pastRun, at int, owner spec.Owner) *knownRun {
 	k := &knownRun{pastRun: own[at], owner: owner}
 	for i := range own[:at] {

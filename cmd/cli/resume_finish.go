@@ -51,6 +51,9 @@ func (c *resumeCmd) finish(ctx context.Context, s *session, k *knownRun, q chang
 	a := &ahead{run: k, replan: c.Replan, fleet: map[spec.ReleaseID]spec.Release{}, workers: t.workers()}
 	f.releases = slices.DeleteFunc(f.releases, func(r spec.Release) bool { return !k.unfinished(r.ID) })
 	return t.around(ctx, f, func(f *fleet) error {
+		if f, err = marked(f); err != nil {
+			return err
+		}
 		for _, r := range f.releases {
 			a.fleet[r.ID] = r
 		}
