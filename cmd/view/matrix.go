@@ -155,6 +155,7 @@ func age(d time.Duration) string {
 type jsonMatrix struct {
 	jsonHeader
 	Environments []string        `json:"environments"`
+	Unseen       []string        `json:"unseen,omitempty"` // environments of which not all could be seen
 	Releases     []jsonMatrixRow `json:"releases"`
 }
 
@@ -180,6 +181,11 @@ type jsonMatrixCell struct {
 // MatrixJSON is the form that --output json prints.
 func MatrixJSON(m Matrix, now time.Time) any {
 	out := jsonMatrix{jsonHeader: jsonHeader{Type: "promotion-status", Schema: Schema, Time: now.UTC()}, Environments: m.Environments, Releases: []jsonMatrixRow{}}
+	for i, unseen := range m.Unseen {
+		if unseen {
+			out.Unseen = append(out.Unseen, m.Environments[i])
+		}
+	}
 	for _, r := range m.Rows {
 		row := jsonMatrixRow{Name: r.Name, Cells: map[string]jsonMatrixCell{}}
 		for i, c := range r.Cells {
