@@ -15,6 +15,8 @@ FUZZ_TIME   ?= 30s
 SIZES       ?= 10,50
 BENCH_FLAGS ?=
 BENCH  ?= .
+FLOTILLA_STRESS ?= 200
+STRESS_FLAGS    ?=
 BENCH_COUNT ?= 1
 DEMO        := .flotilla/demo
 
@@ -61,6 +63,10 @@ test: devcluster ## All tests: unit, golden, command line and cluster, on one si
 .PHONY: race
 race: devcluster ## All tests under the race detector
 	@$(with_cluster) go test -race $(TEST_FLAGS) ./...
+
+.PHONY: stress
+stress: devcluster ## Hold flotilla against random failures, kills and disturbances for hours: [FLOTILLA_STRESS=rounds] [RUN=regex] [STRESS_FLAGS='-seed 4711 -rounds 1']
+	@$(with_cluster) FLOTILLA_STRESS='$(FLOTILLA_STRESS)' go test -timeout 48h -v -run '$(or $(RUN),.)' ./cmd/stress $(STRESS_FLAGS)
 
 .PHONY: cover
 cover: devcluster ## All tests with coverage, as bin/cover.html
