@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec"
 )
@@ -58,7 +60,8 @@ func (s Step) Wanted() (string, error) {
 		return "", nil
 	}
 	after := *s.After
-	after.Number, after.Status, after.Notes = 0, "", validText(after.Notes)
+	after.Number, after.Status, after.Notes, after.Labels = 0, "", validText(after.Notes), maps.Clone(after.Labels)
+	maps.DeleteFunc(after.Labels, func(key, _ string) bool { return strings.HasPrefix(key, "flotilla.sh/") }) // whose it is
 	revision, err := after.Digest()
 	if err != nil {
 		return "", fmt.Errorf("taking the digest of what is wanted of %s: %w", s.Release.ID, err)

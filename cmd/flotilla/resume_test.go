@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
+)
+
+// voyage is a fleet whose apply is killed in the middle: after "up" was upgraded,
+// while "in" is being installed into a namespace of its own.
+type voyage struct {
+	fleet
+	cluster     *clustertest.Cluster
+	ns, records string
+}
+
+func newVoyage(t *testing.T) voyage {
+	c := clustertest.Start(t)
+	v := voyage{fleet: newFleet(t, c.Kubeconfig), cluster: c, ns: c.Namespace(t), records: c.Namespace(t)}
+	v.before("voyage", "1")
+	v.flotilla(0, "apply", "--suppress-diff")
+	return v
+}
+
+// before declares what was there before the apply that is killed.
+func (v voyage) before(owner, leg string) {
+	v.declare(`
+owner: %[3]s
+stateNamespace: %[1]s
+releases:
+- {name: up, namespace: %[2]s, chart: CHARTS/app, values: [{replicas: 0, env: {LEG: %[4]q}}]}
+`, v.records, v.ns, owner, leg)
+}
+
+// after declares what the apply is to make; more are further values of "in".
+func (v voyage) after(leg string, more ...string) {
+	v.declare(`
+owner: voyage
+stateNamespace: %[1]s
+releases:
+- {name: up, namespace: %[2]s, chart: CHARTS/app, values: [{replicas: 0, env: {LEG: %[3]q}}]}
+- {name: in, namespace: %[2]s-made, chart: CHARTS/app, needs: [%[2]s/up], wait: true, values: [{podAnnotations: {devcluster.flotilla.sh/delay: 4s}%[4]s}]}
+- {name: last, namespace: %[2]s, chart: CHARTS/app, needs: [%[2]s-made/in], values: [{replicas: 0}]}
+`, v.records, v.ns, leg, strings.Join(append([]string{""}, more...), ", "))
+}
+
+// sink kills an apply while "in" gets ready, and lets its lease expire.
+func (v voyage) sink() {
+	v.Helper()
+	v.after("2")
+	changes, err := v.cluster.Client().CoreV1().Secrets(v.records).Watch(v.Context(), metav1.ListOptions{})
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer changes.Stop()
+	v.killed(changes, func() bool {
+		return strings.Contains(v.later(0, "history", "-o", "json"), `"done":1,"pending":1,"running":1`) && v.recorded()
+	}, "apply", "--suppress-diff")
+	leases := v.cluster.Client().CoordinationV1().Leases(v.records)
+	list, err := leases.List(v.Context(), metav1.ListOptions{})
+	if err != nil || len(list.Items) == 0 {
+		v.Fatalf("leases: %v, %v", list, err)
+	}
+	for _, l := range list.Items {
+		if _, err := leases.Patch(v.Context(), l.Name, types.MergePatchType, []byte(`{"spec":{"leaseDurationSeconds":1}}`), metav1.PatchOptions{}); err != nil {
+			v.Fatal(err)
+		}
+	}
+}
+
+// recorded waits for Helm's record of the install.
+func (v voyage) recorded() bool {
+	v.Helper()
+	records, err := v.cluster.Client().CoreV1().Secrets(v.ns+"-made").Watch(v.Context(), metav1.ListOptions{LabelSelector: "owner=helm"})
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer records.Stop()
+	_, open := <-records.ResultChan()
+	return open
+}
+
+// look tells what is in the cluster: "up LEG=1", "in ready", and records of Helm
+// that are pending.
+func (v voyage) look() []string {
+	v.Helper()
+	seen := map[string]bool{}
+	client := v.cluster.Client()
+	for _, ns := range []string{v.ns, v.ns + "-made"} {
+		maps, err := client.CoreV1().ConfigMaps(ns).List(v.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=Helm"})
+		if err != nil {
+			v.Fatal(err)
+		}
+		for _, m := range maps.Items {
+			seen[strings.TrimSuffix(m.Name, "-app")+" LEG="+m.Data["LEG"]] = true
+		}
+		records, err := client.CoreV1().Secrets(ns).List(v.Context(), metav1.ListOptions{LabelSelector: "owner=helm"})
+		if err != nil {
+			v.Fatal(err)
+		}
+		for _, r := range records.Items {
+			if status := r.Labels["status"]; strings.HasPrefix(status, "pending") || status == "uninstalling" {
+				seen[r.Name+" "+status] = true
+			}
+		}
+	}
+	if _, err := client.CoreV1().Namespaces().Get(v.Context(), v.ns+"-made", metav1.GetOptions{}); err == nil {
+		seen["namespace"] = true
+	} else if !apierrors.IsNotFound(err) {
+		v.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func (v voyage) expect(want ...string) {
+	v.Helper()
+	if d := cmp.Diff(want, v.look()); d != "" {
+		v.Errorf("what is in the cluster (-want +got):\n%s", d)
+	}
+}
+
+// runs gives the outcomes of all runs, newest first, and the ID of the newest.
+func (v voyage) runs() (outcomes []string, newest string) {
+	v.Helper()
+	var all []struct{ Run, Command, Outcome string }
+	if err := json.Unmarshal([]byte(v.flotilla(0, "history", "-o", "json")), &all); err != nil {
+		v.Fatal(err)
+	}
+	for _, r := range all {
+		outcomes = append(outcomes, r.Command+" "+r.Outcome)
+	}
+	return outcomes, all[0].Run
+}
+
+func (v voyage) ended(want ...string) {
+	v.Helper()
+	if got, _ := v.runs(); !slices.Equal(got, want) {
+		v.Errorf("the runs are %q, want %q", got, want)
+	}
+}
+
+func TestAKilledApplyIsPutBack(t *testing.T) {
+	v := newVoyage(t)
+	v.sink()
+	told := v.flotilla(0, "resume", "--undo")
+	for _, line := range []string{"1 done, 1 cut off, 1 not begun", "- " + v.ns + "-made/in: remove it, from revision 1 (pending-install)", "~ " + v.ns + "/up: roll back to revision 1, from revision 2 (deployed)"} {
+		if !strings.Contains(told, line) {
+			t.Errorf("%q is not in\n%s", line, told)
+		}
+	}
+	v.expect("up LEG=1")
+	v.ended("apply undone", "apply done")
+	v.flotilla(3, "resume", "--undo")
+}
+
+func TestAKilledApplyIsFinishedAndThenUndone(t *testing.T) {
+	v := newVoyage(t)
+	v.sink()
+	v.flotilla(0, "resume", "--suppress-diff")
+	v.expect("in LEG=", "last LEG=", "namespace", "up LEG=2")
+	v.ended("apply done", "apply done")
+	_, run := v.runs()
+	v.flotilla(3, "resume", run)
+	v.flotilla(0, "rollback", "--run", run)
+	v.expect("up LEG=1")
+	v.ended("rollback done", "apply done", "apply done")
+	v.flotilla(4, "rollback", "--run", run)
+}
+
+func TestAKilledApplyIsNotFinishedAsSomethingElse(t *testing.T) {
+	v := newVoyage(t)
+	v.sink()
+	v.after("2", "env: {LEG: \"3\"}")
+	v.flotilla(4, "resume")
+	v.expect("in LEG=", "namespace", "sh.helm.release.v1.in.v1 pending-install", "up LEG=2")
+	v.flotilla(0, "resume", "--replan", "--suppress-diff")
+	v.expect("in LEG=3", "last LEG=", "namespace", "up LEG=2")
+	v.ended("apply done", "apply done")
+}
+
+func TestWhatSomebodyHasWorkedOnSinceIsLeftAlone(t *testing.T) {
+	v := newVoyage(t)
+	v.sink()
+	v.before("another", "9")
+	v.flotilla(0, "apply", "--suppress-diff")
+	v.after("2")
+	v.flotilla(4, "resume")
+	v.expect("in LEG=", "namespace", "sh.helm.release.v1.in.v1 pending-install", "up LEG=9")
+	v.flotilla(7, "resume", "--undo")
+	v.expect("up LEG=9")
+	v.ended("apply undo incomplete", "apply done")
+}
