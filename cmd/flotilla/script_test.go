@@ -106,6 +106,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"hand":      hand,
 		"agekey":    ageKey,
 		"expire":    expire,
+		"leaks":     leaks,
 		"ascronjob": asCronJob,
 		"interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
