@@ -165,6 +165,9 @@ func (o *operation) expect(have state.Release) error {
 // unmoved makes sure that the newest record is the one that the operation which
 // is to be undone left.
 func (o *operation) unmoved(left state.Trace) error {
+	if err := sure(left); err != nil {
+		return err
+	}
 	last, err := o.records.last()
 	switch {
 	case err != nil:
@@ -200,7 +203,7 @@ func (o *operation) expectNone() error {
 	case last.Info.Status == rcommon.StatusUninstalling, last.Info.Status == rcommon.StatusSuperseded:
 		// Helm supersedes what is uninstalled just before it writes the record of
 		// an install; so this one was cut off there.
-		last.SetStatus(rcommon.StatusUninstalled, "Interrupted: was "+last.Info.Status.String())
+		last.SetStatus(rcommon.StatusUninstalled, state.Interrupted+last.Info.Status.String())
 		return o.records.Update(recordKey(last.Name, last.Version), last)
 	default:
 		return fmt.Errorf("%w: revision %d (%s) appeared", state.ErrStale, last.Version, last.Info.Status)

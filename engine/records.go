@@ -280,7 +280,7 @@ func (s *records) unlock() error {
 	if err != nil || last == nil || !last.Info.Status.IsPending() {
 		return err
 	}
-	return s.fail(last, fmt.Sprintf("Interrupted: was %s", last.Info.Status))
+	return s.fail(last, state.Interrupted+last.Info.Status.String())
 }
 
 // settle ends what an operation left open: Helm returns from some failures

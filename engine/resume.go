@@ -32,6 +32,7 @@ func (e *Engine) InstallAgain(ctx context.Context, r spec.Release, left state.Tr
 // vacate makes what left says ready for an install, which Helm refuses on top of
 // anything but a failed or uninstalled revision.
 func (o *operation) vacate(left state.Trace) error {
+	left.Unsure = false // nothing is taken back
 	if err := o.unmoved(left); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (o *operation) restart() error {
 	last := history[len(history)-1]
 	if last.Info.Status == rcommon.StatusUninstalling {
 		last = copyRelease(last)
-		last.SetStatus(rcommon.StatusUninstalled, "Interrupted: was "+last.Info.Status.String())
+		last.SetStatus(rcommon.StatusUninstalled, state.Interrupted+last.Info.Status.String())
 		return o.records.Update(recordKey(last.Name, last.Version), last)
 	}
 	if last.Info.RollbackRevision > 0 && last.Info.Status == rcommon.StatusFailed {

@@ -49,7 +49,9 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	if report.Failed() {
 		report = undo(ctx, p, report, w, opts)
 	}
-	report = commit(late, report, w, opts)
+	if !report.Failed() || report.Tolerated {
+		report = commit(late, report, w, opts)
+	}
 	report.HookErrs = append(report.HookErrs, cleanup(late, p.Mode, report, w)...)
 	return finish(ctx, report, opts)
 }
@@ -227,7 +229,8 @@ func UntilAbort(ctx context.Context, abort <-chan struct{}) (context.Context, co
 }
 
 // commit drops the history that uninstalls kept for an undo. What was undone
-// keeps it, since it is a release again.
+// keeps it, since it is a release again; and so does what a failed run has
+// uninstalled and that is not put back: somebody may yet want that.
 func commit(ctx context.Context, r Report, w Workers, opts Options) Report {
 	kept := slices.DeleteFunc(slices.Clone(r.Results), func(x Result) bool {
 		return x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall

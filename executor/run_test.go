@@ -207,6 +207,8 @@ func TestRun(t *testing.T) {
 			"a failed, b skipped", "install a", "failed"},
 		{"scope release undoes only the failed one", "+a\n~b: a", []string{"upgrade b"}, Options{Scope: plan.ScopeRelease},
 			"a done, b undone", "install a, upgrade b, rollback b", "failed"},
+		{"what a failed run has uninstalled and not put back keeps its history", "-x\n+a: x", []string{"install a"}, Options{Scope: plan.ScopeNone, Concurrency: 1},
+			"x done, a failed", "uninstall x, install a", "failed"},
 		{"keep-going finishes the other branches", "+a\n+b: a\n+c: z\n+z", []string{"install a"}, Options{KeepGoing: true, Scope: plan.ScopeNone, Concurrency: 1},
 			"a failed, b skipped, z done, c done", "install a, install z, install c", "failed"},
 		{"an undo that fails does not stop the others", "~a\n~b: a\n~c: b", []string{"upgrade c", "rollback b"}, Options{},

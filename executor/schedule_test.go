@@ -89,7 +89,8 @@ func TestLimits(t *testing.T) {
 		want        string
 	}{
 		{"no bound", "+k/n/a\n+k/n/b\n+k/n/c", nil, Options{}, "0s a b c"},
-		{"a bound of a cluster leaves the others alone", "+k/n/a\n+k/m/b\n+l/n/c\n+l/n/d", nil, Options{Limits: Limits{Cluster: 1}}, "0s a c, 1s b d"},
+		{"a bound of a cluster leaves the others alone", "+k/n/a\n+k/m/b\n+l/n/c\n+l/n/d", map[string]time.Duration{"c": 2 * time.Second},
+			Options{Limits: Limits{Cluster: 1}}, "0s a c, 1s b, 2s d"},
 		{"a bound of a namespace leaves the others alone", "+k/n/a\n+k/n/b\n+k/m/c\n+l/n/d", nil, Options{Limits: Limits{Namespace: 1}}, "0s a c d, 1s b"},
 		{"the tightest bound holds", "+k/n/a\n+k/m/b\n+k/o/c\n+l/n/d", nil, Options{Concurrency: 3, Limits: Limits{Cluster: 2, Namespace: 1}}, "0s a b d, 1s c"},
 		{"who waits for one place keeps nobody from another", "+k/n/a\n+k/n/b\n+k/n/c\n+l/n/d\n+l/n/e", map[string]time.Duration{"a": 5 * time.Second},

@@ -38,6 +38,10 @@ type Chart struct {
 	Digest     string // sha256:... of its content in the chart store; empty for stored revisions
 }
 
+// Interrupted begins the description of a record in which an operation was under
+// way that somebody found dead; what the record said follows.
+const Interrupted = "Interrupted: was "
+
 // Revision is one revision of a release, wanted or stored.
 type Revision struct {
 	Number      int // zero: wanted, not stored yet

@@ -173,20 +173,20 @@ func (r *pastRun) halfway() bool {
 }
 
 // superseded reports whether later runs of the owner have worked on what the run
-// left halfway: then nobody means it who names no run.
+// left halfway, or, if it left nothing so, on any of its releases: then nobody
+// means it who names no run.
 func (k *knownRun) superseded() bool {
-	for i, step := range k.Steps {
-		ended := step.State == journal.StateDone || step.State == journal.StateUndone || !k.begun(i)
-		if ended {
-			continue
-		}
-		for _, other := range k.newer {
-			if slices.ContainsFunc(other.Steps, func(s journal.Step) bool { return s.Release == step.Release && !s.Started.IsZero() }) {
-				return true
-			}
-		}
+	halfway := slices.DeleteFunc(slices.Clone(k.Steps), func(s journal.Step) bool {
+		return !s.Begun() || s.State == journal.StateDone || s.State == journal.StateUndone
+	})
+	if len(halfway) == 0 {
+		halfway = k.Steps
 	}
-	return false
+	return slices.ContainsFunc(k.newer, func(other *journal.Run) bool {
+		return slices.ContainsFunc(other.Steps, func(s journal.Step) bool {
+			return !s.Started.IsZero() && slices.ContainsFunc(halfway, func(own journal.Step) bool { return own.Release == s.Release })
+		})
+	})
 }
 
 // title names the run for people.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/flotilla-sh/flotilla/spec"
@@ -55,6 +56,7 @@ func (r *Run) Recover(now Sight) []Recovered {
 		if one.Left.Namespace == "" && s.MakesNamespace {
 			one.Left.Namespace = now.Namespaces[s.Release]
 		}
+		one.Left.Unsure = s.Options.TakeOwnership && !c.deletes() && one.Left.Revision > 0
 		all[i] = one
 	}
 	return all
@@ -284,7 +286,9 @@ func (c recovery) forward() Recovered {
 		}
 		return Recovered{Standing: c.ended(), Left: left}
 	case state.StatusFailed:
-		if c.step.State == StateCancelled {
+		// Who goes on with an operation marks it first, and may be killed then.
+		marked := c.step.State == StateRunning && strings.HasPrefix(c.newest.Description, state.Interrupted)
+		if c.step.State == StateCancelled || marked {
 			return Recovered{Standing: StandingCutOff, Left: left}
 		}
 		return Recovered{Standing: StandingFailed, Left: left}

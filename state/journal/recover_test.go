@@ -14,7 +14,8 @@ import (
 )
 
 // history reads revisions such as "1 superseded, 2 deployed back 1, 3 failed by helm":
-// number, status, which revision a rollback made it of, and who wrote it if not we.
+// number, status, which revision a rollback made it of, who wrote it if not we, and
+// what it was before somebody found it dead.
 // after says how much later than it should a revision was written.
 func history(began time.Time, text string) []state.Revision {
 	var revs []state.Revision
@@ -34,6 +35,8 @@ func history(began time.Time, text string) []state.Revision {
 				rev.RolledBack, _ = strconv.Atoi(pair[1])
 			case "by":
 				rev.Writer = pair[1]
+			case "was":
+				rev.Description = state.Interrupted + pair[1]
 			case "after":
 				late, _ := time.ParseDuration(pair[1])
 				rev.Deployed = rev.Deployed.Add(late)
@@ -77,6 +80,7 @@ func TestRecover(t *testing.T) {
 		{"killed between superseding kept history and the record of an install", at(again, StateRunning), "4 superseded", "cut off 4 superseded began"},
 		{"killed after Helm was done and before that was stored", at(upgrade, StateRunning), "4 superseded, 5 deployed", "done 5 deployed began unended"},
 		{"killed after Helm failed and before that was stored", at(upgrade, StateRunning), "4 deployed, 5 failed", "failed 5 failed began"},
+		{"killed when it had only marked what the process before was killed in", at(install, StateRunning), "1 failed was pending-install", "cut off 1 failed began"},
 		{"killed in the second attempt of an upgrade", at(upgrade, StateRunning), "4 deployed, 5 failed, 6 pending-upgrade", "cut off 6 pending-upgrade began"},
 		{"a run that took over what was pending was killed at once", at(Step{Action: "upgrade", Base: 4, BaseStatus: state.StatusPendingUpgrade, Back: 3, BackStatus: state.StatusDeployed}, StateRunning), "3 deployed, 4 failed", "cut off 0"},
 
@@ -157,6 +161,16 @@ func TestRecoverKnowsWhatAnInstallMakesBesideItsRecord(t *testing.T) {
 	r.Steps[0].Left = &state.Trace{Revision: 1, Status: state.StatusDeployed, Namespace: "recorded"}
 	if got := r.Recover(Sight{Namespaces: map[spec.ReleaseID]string{step.Release: "uid"}})[0].Left; got.Namespace != "recorded" || len(got.CRDs) > 0 {
 		t.Errorf("what is recorded does not count: %+v", got)
+	}
+}
+
+func TestWhatAStepTookOverIsNotKnownAfterAKill(t *testing.T) {
+	step := Step{Action: "install", State: StateRunning, Options: spec.Options{TakeOwnership: true}}
+	for text, want := range map[string]bool{"": false, "1 pending-install": true, "1 deployed": true} {
+		got := (&Run{Steps: []Step{step}}).Recover(Sight{Have: state.Snapshot{step.Release: {History: history(time.Time{}, text)}}})[0]
+		if got.Left.Unsure != want {
+			t.Errorf("%q: unsure is %t", text, got.Left.Unsure)
+		}
 	}
 }
 
