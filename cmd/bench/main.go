@@ -1,7 +1,8 @@
-// Command bench measures flotilla beside a floor program and, where they are on
-// the PATH, helmfile (with helm and its diff plugin) and helmwave: the same
-// releases, in one cluster, in turn. What it prints it also writes as text and
-// as JSON. docs/performance.md tells how to read it.
+// Command bench measures flotilla, with lock and journal and without ("bare"),
+// beside a floor program and, where they are on the PATH, helmfile (with helm and
+// its diff plugin) and helmwave: the same releases, in one cluster, in turn. What
+// it prints it also writes as text and as JSON. docs/performance.md tells how to
+// read it.
 package main
 
 import (

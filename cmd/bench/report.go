@@ -60,7 +60,7 @@ func (r result) title() string {
 }
 
 // table shows one work and set. Ratios are to the first tool: the floor where
-// there is one, else flotilla.
+// there is one, else flotilla without lock and journal.
 func table(rows []result) string {
 	var out strings.Builder
 	base := rows[0]

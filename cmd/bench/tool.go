@@ -52,6 +52,12 @@ func (o options) tools(dir string) ([]tool, error) {
 			}
 			return [][]string{{floor, at.kubeconfig, at.namespace, at.charts()}}
 		}},
+		{name: "bare", commands: func(work string, _ place) [][]string { // what lock and journal cost is seen beside it
+			if work == workDiff {
+				return nil
+			}
+			return [][]string{{flotilla, "apply", "--lock", "off", "--journal", "off"}}
+		}},
 		{name: "flotilla", commands: func(work string, _ place) [][]string {
 			if work == workDiff {
 				return [][]string{{flotilla, "diff", "--detailed-exitcode"}}
