@@ -63,7 +63,7 @@ func Deviations(in Input, release spec.ReleaseID) []Deviation {
 		if o.stored == nil || !o.named() || in.Unseen[refOf(id, o.stored)] {
 			continue
 		}
-		o.stored = owned(o.stored, refOf(id, o.stored), release)
+		o.stored = marked(o.stored, release)
 		switch {
 		case o.liveAsStored == nil:
 			all = append(all, Deviation{Object: id, Stored: o.stored, Gone: true})
@@ -80,6 +80,12 @@ func Deviations(in Input, release spec.ReleaseID) []Deviation {
 	return all
 }
 
+// marked is a stored object with what Helm adds to it, but for the namespace, by
+// which it is found.
+func marked(stored map[string]any, release spec.ReleaseID) map[string]any {
+	return owned(stored, state.Ref{}, release)
+}
+
 // Confirmed is a deviation without the fields that the server would make the same
 // of what is stored: answer is what it says to a Proposal of Restoring. Nothing
 // is left where that is all.
@@ -88,7 +94,7 @@ func (in Input) Confirmed(d Deviation, release spec.ReleaseID, answer map[string
 	if d.Gone || o.stored == nil || o.liveAsStored == nil {
 		return d, true
 	}
-	o.stored = owned(o.stored, refOf(d.Object, o.stored), release)
+	o.stored = marked(o.stored, release)
 	is, _ := o.project(o.liveAsStored, nil, o.stored)
 	o.settled = false
 	would, _ := o.project(answer, nil, o.stored)
@@ -143,7 +149,7 @@ func Additions(in Input, release spec.ReleaseID) []Deviation {
 		if o.stored == nil || o.liveAsStored == nil || !o.named() {
 			continue
 		}
-		o.stored = owned(o.stored, refOf(id, o.stored), release)
+		o.stored = marked(o.stored, release)
 		if fields := o.additions(); len(fields) > 0 {
 			all = append(all, Deviation{Object: id, Stored: o.stored, Fields: o.show(fields, in.Diff)})
 		}

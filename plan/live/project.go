@@ -142,22 +142,33 @@ func (w *walk) missing(at place, d pair) any {
 	if d.wanted != nil && empty(d.wanted) {
 		return d.wanted
 	}
+	if entries, ok := d.stored.(map[string]any); ok && d.wanted == nil && at.free() && !empty(entries) {
+		return w.missingEntries(at, entries)
+	}
 	if d.stored != nil && (empty(d.stored) || w.dropped(at)) {
 		if d.wanted == nil || same(at, d.stored, d.wanted) {
 			return d.form()
 		}
 		return d.stored
 	}
-	if entries, ok := d.stored.(map[string]any); ok && d.wanted == nil && at.free() {
-		for _, key := range keysOf(entries, nil) {
-			w.missing(at.field(key), pair{stored: entries[key]})
-		}
-		return nil
-	}
 	if w.note(at, d.stored, nil) {
 		return d.stored
 	}
 	return nil
+}
+
+// missingEntries compares the entries of a map that is not there, each for itself.
+func (w *walk) missingEntries(at place, stored map[string]any) any {
+	out := map[string]any{}
+	for _, key := range keysOf(stored, nil) {
+		if v := w.missing(at.field(key), pair{stored: stored[key]}); v != nil {
+			out[key] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // object gives the declared fields of a map. Of a map that is applied as a whole
