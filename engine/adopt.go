@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -58,4 +59,16 @@ func (o *operation) sparing(undo func() error) error {
 		return err
 	})
 	return fmt.Errorf("%w: %s", state.ErrAdopted, strings.Join(names, ", "))
+}
+
+// ErrUnsure: an operation took objects over, and nobody knows which: undoing it
+// would delete them.
+var ErrUnsure = errors.New("it may have taken over objects of others (takeOwnership), and which ones only the process knew that is gone; put it back by hand")
+
+// sure refuses to undo an operation that may have taken over what is not known.
+func sure(left state.Trace) error {
+	if left.Unsure {
+		return ErrUnsure
+	}
+	return nil
 }

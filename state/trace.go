@@ -18,6 +18,9 @@ type Trace struct {
 	// Reinstalled: the release was uninstalled and installed anew, because an
 	// upgrade was not possible.
 	Reinstalled bool
+	// Unsure: it may have taken objects over, and which ones only the process knew
+	// that is gone. Undoing it would delete them.
+	Unsure bool
 }
 
 // Changed reports whether there is anything to undo.
@@ -32,7 +35,7 @@ func (t Trace) Then(next Trace) Trace {
 		t.Namespace = next.Namespace
 	}
 	t.Began = t.Began || next.Began
-	t.Reinstalled = t.Reinstalled || next.Reinstalled
+	t.Reinstalled, t.Unsure = t.Reinstalled || next.Reinstalled, t.Unsure || next.Unsure
 	t.CRDs = append(t.CRDs[:len(t.CRDs):len(t.CRDs)], next.CRDs...)
 	return t
 }

@@ -77,10 +77,10 @@ func (v voyage) sink() {
 	}
 }
 
-// recorded waits for Helm's record of the install.
+// recorded waits for the last object of the install, which comes after Helm's record.
 func (v voyage) recorded() bool {
 	v.Helper()
-	records, err := v.cluster.Client().CoreV1().Secrets(v.ns+"-made").Watch(v.Context(), metav1.ListOptions{LabelSelector: "owner=helm"})
+	records, err := v.cluster.Client().AppsV1().Deployments(v.ns+"-made").Watch(v.Context(), metav1.ListOptions{})
 	if err != nil {
 		v.Fatal(err)
 	}
