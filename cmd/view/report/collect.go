@@ -37,9 +37,19 @@ func (c *Collector) Replan(n plan.Renewals, opts view.PlanOptions) {
 	c.View.Replan(n, opts)
 }
 
+// Begin keeps the plan that is executed, where it was not shown as one.
+func (c *Collector) Begin(p *plan.Plan) {
+	c.keep(func(r *Run) {
+		if r.Plan == nil {
+			r.Plan, r.Show = p, view.PlanOptions{Brief: true}
+		}
+	})
+	c.View.Begin(p)
+}
+
 // Report keeps how a run went.
 func (c *Collector) Report(x executor.Report, mode plan.Mode) {
-	c.keep(func(r *Run) { r.Executed = &x })
+	c.keep(func(r *Run) { r.Executed, r.Mode = &x, mode })
 	c.View.Report(x, mode)
 }
 

@@ -55,7 +55,7 @@ func writeJSON(b *bytes.Buffer, r *facts) error {
 	if x := r.Executed; x != nil {
 		started, finished := x.Started.UTC(), x.Finished.UTC()
 		j.Started, j.Finished = &started, &finished
-		j.Report = view.ReportValue(*x, r.Plan.Mode)
+		j.Report = view.ReportValue(*x, r.Mode)
 	}
 	for _, err := range r.Errors {
 		e := jsonError{Message: err.Error()}

@@ -61,6 +61,7 @@ type Run struct {
 	Show     view.PlanOptions
 	Renewals *plan.Renewals
 	Executed *executor.Report // nil: nothing was executed
+	Mode     plan.Mode        // of what was executed
 	Drift    *drift.Report    // nil: nobody looked for it
 	Look     view.DriftOptions
 	Errors   []error // what went wrong beside steps

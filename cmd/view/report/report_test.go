@@ -84,6 +84,7 @@ func undone() Run {
 		Object: state.ObjectID{Kind: "Pod", Namespace: "shop", Name: "web-1"}, Message: "CrashLoopBackOff",
 		Events: []string{"BackOff: again"}, Logs: []state.LogTail{{Pod: "web-1", Container: "c", Lines: []string{"panic: no"}}},
 	}}}
+	r.Mode = plan.ModeApply
 	r.Executed = &executor.Report{
 		Started: clockAt(0), Finished: clockAt(19), UndoRan: true,
 		Results: []executor.Result{
@@ -133,6 +134,7 @@ func fixed() Run {
 	step := planned("web", plan.ActionUpgrade)
 	step.Reason = plan.ReasonDrifted
 	r.Plan = &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{step}}
+	r.Mode = plan.ModeApply
 	r.Executed = &executor.Report{Started: clockAt(0), Finished: clockAt(2), Results: []executor.Result{{Step: step, Outcome: executor.OutcomeDone, Elapsed: time.Second}}}
 	return r
 }
@@ -187,10 +189,12 @@ func runs() map[string]Run {
 	quiet.Plan = &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{planned("same", plan.ActionNone)}}
 	stopped := undone()
 	stopped.ExitCode, stopped.Executed.Interrupted = 130, true
+	unplanned := undone()
+	unplanned.Plan = nil
 	differs := compared()
 	differs.ExitCode = 2
 	return map[string]Run{
-		"diff": compared(), "fixed": fixed(), "changes": differs, "apply": undone(), "drift": drifted(), "nasty": nasty(),
+		"diff": compared(), "fixed": fixed(), "changes": differs, "unplanned": unplanned, "apply": undone(), "drift": drifted(), "nasty": nasty(),
 		"refused": refused, "quiet": quiet, "interrupted": stopped, "nothing": {Command: "diff", Ended: clockAt(59)},
 	}
 }
