@@ -79,6 +79,7 @@ type lookout struct {
 
 	selector spec.Selector
 	sights   []*driftSight // what report saw
+	ready    bool          // also judge whether objects are ready
 }
 
 func (s *session) lookout(t *tools, f *fleet, c *driftCmd) (*lookout, error) {

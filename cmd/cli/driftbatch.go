@@ -89,6 +89,7 @@ func (b *batch) compare(ctx context.Context) error {
 			return
 		}
 		s.subject.Deviations = live.Deviations(s.input, s.subject.Release.ID)
+		s.unready = b.lookout.unready(s.input)
 		if b.lookout.Strict {
 			s.subject.Additions = live.Additions(s.input, s.subject.Release.ID)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/flotilla-sh/flotilla/engine"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/drift"
+	"github.com/flotilla-sh/flotilla/plan/live"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/spec/promote"
 	"github.com/flotilla-sh/flotilla/spec/schema"
@@ -177,12 +178,14 @@ func (s *session) healths(ctx context.Context, t *tools, f *fleet) (map[spec.Rel
 	if err != nil {
 		return nil, err
 	}
+	look.ready = true
 	report, err := look.report(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := map[spec.ReleaseID]looked{}
 	for _, one := range look.sights {
+		t.explainTrouble(ctx, one)
 		out[one.subject.Release.ID] = s.healthOf(one, report)
 	}
 	for _, r := range f.releases {
@@ -191,6 +194,48 @@ func (s *session) healths(ctx context.Context, t *tools, f *fleet) (map[spec.Rel
 		}
 	}
 	return out, nil
+}
+
+// notReady is an object that is not ready, and why.
+type notReady struct {
+	object state.ObjectID
+	why    string
+}
+
+// unready judges the objects of a release that are there. Those that are not are
+// drift.
+func (l *lookout) unready(in live.Input) []notReady {
+	if !l.ready {
+		return nil
+	}
+	var all []notReady
+	for _, ref := range in.Refs() {
+		object := in.Objects[ref]
+		if object == nil {
+			continue
+		}
+		if why := engine.NotReady(object); why != "" {
+			all = append(all, notReady{ref.ObjectID, why})
+		}
+	}
+	return all
+}
+
+// mostExplained is how many objects of a release are asked what ails them.
+const mostExplained = 3
+
+// explainTrouble finds words for why objects are not ready: those of their pods
+// say more than their own.
+func (t *tools) explainTrouble(ctx context.Context, one *driftSight) {
+	c, err := t.clusters.Get(one.subject.Release.ID.Context)
+	if err != nil {
+		return
+	}
+	for i := range one.unready[:min(len(one.unready), mostExplained)] {
+		if trouble := c.Trouble(ctx, one.unready[i].object); trouble.Message != "" {
+			one.unready[i].why = trouble.Message
+		}
+	}
 }
 
 // unseenOf says why nothing is known of a release.
@@ -223,14 +268,8 @@ func (s *session) healthOf(one *driftSight, report drift.Report) looked {
 	if why := s.unseenOf(report, id); why != "" {
 		h.Unready = append(h.Unready, "not all of its objects could be looked at: "+why)
 	}
-	for _, ref := range one.input.Refs() {
-		object := one.input.Objects[ref]
-		if object == nil {
-			continue // that is drift, or unseen
-		}
-		if why := engine.NotReady(object); why != "" {
-			h.Unready = append(h.Unready, ref.ObjectID.String()+": "+why)
-		}
+	for _, o := range one.unready {
+		h.Unready = append(h.Unready, o.object.String()+": "+s.secrets.met.Redact(o.why))
 	}
 	return looked{Health: h, deployed: have.Deployed()}
 }
