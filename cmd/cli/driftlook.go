@@ -75,6 +75,7 @@ type driftSight struct {
 	subject drift.Subject
 	input   live.Input
 	looked  bool // its objects can be compared
+	unready []notReady
 	objects int
 }
 
