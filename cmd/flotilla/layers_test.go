@@ -28,7 +28,8 @@ var below = map[string][]string{
 	"spec/hcl":     {"spec/schema"},
 	"spec/origin":  {"spec/schema", "spec/values"},
 	"spec/program": {},
-	"spec":         {"spec/hcl", "spec/origin", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
+	"spec/lock":    {},
+	"spec":         {"spec/hcl", "spec/lock", "spec/origin", "spec/schema", "spec/tmpl", "spec/values", "spec/source", "spec/secret"},
 
 	"spec/promote":      {"spec", "spec/lock", "spec/origin", "spec/promote/edit", "spec/schema", "spec/source", "spec/values"},
 	"spec/promote/edit": {"spec/origin", "spec/schema"},
@@ -93,7 +94,7 @@ var rooms = map[string][]string{
 	"github.com/opencontainers":            {"engine/chart"},
 	"github.com/Masterminds/sprig":         {"spec/tmpl"},
 	"dario.cat/mergo":                      {"spec", "spec/values"},
-	"gopkg.in/yaml.v3":                     {"engine/kustomize", "spec", "spec/origin", "spec/promote/edit", "spec/schema", "spec/tmpl", "spec/values"},
+	"gopkg.in/yaml.v3":                     {"engine/kustomize", "spec", "spec/lock", "spec/origin", "spec/promote/edit", "spec/schema", "spec/tmpl", "spec/values"},
 	"sigs.k8s.io/yaml":                     {"spec", "spec/program", "spec/schema", "spec/secret", "spec/tmpl", "spec/values", "hooks", "engine", "engine/chart", "engine/kustomize", "plan", "plan/diff", "cmd/cli", "cmd/view"},
 	"github.com/sergi/go-diff":             {"plan/diff"},
 	"github.com/google/cel-go":             {"plan/policy"},
