@@ -76,7 +76,7 @@ func (r *round) chaos(t *testing.T, c *clustertest.Cluster, d disturbance) {
 	none(t, "order", outOfOrder(next, lines[event](r, e.stdout, "step")))
 	switch e.code {
 	case 0:
-		none(t, "it says that all is done", allAsWanted(next, is))
+		none(t, "it says that all is done", allAsWanted(next, is, nil))
 	case 6:
 		none(t, "it says that all is undone", asBefore(before, is, reportOf(r, e).NotUndone))
 	default:

@@ -133,10 +133,11 @@ func asBefore(was, is snapshot, notUndone []string) []string {
 	return faults
 }
 
-// asWanted holds one release against what is declared.
-func asWanted(r release, is stored) []string {
+// asWanted holds one release against what is declared. kept: a run that failed may
+// have uninstalled it, and kept its history for whoever wants to undo that.
+func asWanted(r release, is stored, kept bool) []string {
 	if !r.installed {
-		if is.newest > 0 {
+		if is.newest > 0 && !(kept && is.status == "uninstalled") {
 			return []string{fmt.Sprintf("%s is not to be installed, and is at revision %d, %s", r.id, is.newest, is.status)}
 		}
 		return nil
@@ -164,12 +165,25 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// allAsWanted holds a cluster against what is declared.
-func allAsWanted(e environment, is snapshot) []string {
+// kept are the releases that failed runs uninstalled and did not put back.
+func kept(t testing.TB, all ...ended) map[id]bool {
+	names := map[id]bool{}
+	for _, e := range all {
+		for _, one := range lines[report](t, e.stdout, "report") {
+			for _, x := range one.Results {
+				names[id(x.Release)] = names[id(x.Release)] || one.Failed && x.Action == "uninstall" && x.Outcome == "done"
+			}
+		}
+	}
+	return names
+}
+
+// allAsWanted holds a cluster against what is declared; kept as asWanted has it.
+func allAsWanted(e environment, is snapshot, kept map[id]bool) []string {
 	var faults []string
 	known := map[id]bool{}
 	for _, r := range e.releases {
-		faults = append(faults, asWanted(r, is.releases[r.id])...)
+		faults = append(faults, asWanted(r, is.releases[r.id], kept[r.id])...)
 		known[r.id] = true
 	}
 	for name := range is.releases {

@@ -100,7 +100,7 @@ func TestAThousandReleases(t *testing.T) {
 			break
 		}
 		is := r.look(t, r.base)
-		none(t, "after an apply", allAsWanted(r.base, is))
+		none(t, "after an apply", allAsWanted(r.base, is, nil))
 	}
 	if is := r.look(t, r.base); len(is.releases)+len(is.objects) > 0 {
 		t.Errorf("after a destroy, %d releases and %d objects are there", len(is.releases), len(is.objects))

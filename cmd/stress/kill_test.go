@@ -215,7 +215,7 @@ func (k *kills) ends(t *testing.T, is snapshot, all []ended) (back, done []strin
 			notUndone = append(notUndone, one.NotUndone...)
 		}
 	}
-	return asBefore(k.before, is, notUndone), allAsWanted(k.next, is)
+	return asBefore(k.before, is, notUndone), allAsWanted(k.next, is, nil)
 }
 
 // killed calls flotilla, and kills it.

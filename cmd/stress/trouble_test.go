@@ -109,7 +109,7 @@ func TestOutputThatGoesNowhereEndsNoRun(t *testing.T) {
 			next.write(t, r.dir)
 			e := r.through(t, "set -o pipefail; "+way, "apply")
 			is := r.look(t, next)
-			none(t, "after the apply", allAsWanted(next, is))
+			none(t, "after the apply", allAsWanted(next, is, nil))
 			if e.code != 0 && e.code != 1 {
 				t.Errorf("want exit code 0, or 1 because nothing could be said: %s", e)
 			}
@@ -138,7 +138,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 			is := r.look(t, next)
 			switch e.code {
 			case 0:
-				none(t, "it says that all is done", allAsWanted(next, is))
+				none(t, "it says that all is done", allAsWanted(next, is, nil))
 			default:
 				none(t, "it failed", asBefore(before, is, nil))
 				if !strings.Contains(e.stderr, "/dev/full") {
