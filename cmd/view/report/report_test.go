@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // hostile is what formats stumble over: markup of each of them, ends of their
 // containers, control characters, bytes that are no UTF-8, text that runs from
 // right to left.
-const hostile = "a|b <b>&amp; ``` ```` ]]> \x00\x1b[31m \xff\xfe --> @all #1 $x$ \"q\" 'q' \\ {{x}} [l](u) ‮ \r\n| x |\n# t\n- [ ] y\n</details>\n"
+const hostile = "a|b <b>&amp; ``` ```` ]]> \x00\x1b[31m \xff\xfe --> @all #1 $x$ \"q\" 'q' \\ {{x}} [l](u) \u202e \r\n| x |\n# t\n- [ ] y\n</details>\n"
 
 func id(name string) spec.ReleaseID {
 	return spec.ReleaseID{Context: "prod", Namespace: "shop", Name: name}
@@ -51,6 +51,7 @@ func planned(name string, action plan.Action) plan.Step {
 		s.After, s.Reason = nil, plan.ReasonNotWanted
 	case plan.ActionNone:
 		s.Reason = plan.ReasonUnchanged
+	case plan.ActionUpgrade, plan.ActionRollback, plan.ActionRemove:
 	}
 	return s
 }
