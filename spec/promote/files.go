@@ -185,10 +185,7 @@ func surprises(ctx context.Context, s sides, r pair, moves []Placed) ([]string, 
 		delete(was, field)
 		delete(is, field)
 	}
-	for _, field := range differing(was, is) {
-		out = append(out, field)
-	}
-	return out, nil
+	return append(out, differing(was, is)...), nil
 }
 
 // setTo reports whether a text of set stands for a value.

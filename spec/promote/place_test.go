@@ -403,3 +403,45 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 		t.Errorf("after writing:\n%s", d)
 	}
 }
+
+func TestPinsGoAlongWithVersions(t *testing.T) {
+	digest := func(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+	lockFile := func(prod string) string {
+		return "# What flotilla lock found; commit it, and bring it up to date with: flotilla -e ENVIRONMENT lock\n" +
+			"version: 1\nenvironments:\n  dev:\n    charts:\n" +
+			"      - chart: x/web\n        repository: https://charts.example.com\n        requested: ~2\n        version: 2.0.0\n        digest: " + digest("2") + "\n" +
+			"  prod:\n    charts:\n" + prod
+	}
+	pin := func(requested, version, digest string) string {
+		return "      - chart: x/web\n        repository: https://charts.example.com\n        requested: " + requested + "\n        version: " + version + "\n        digest: " + digest + "\n"
+	}
+	files := map[string]string{
+		"helmfile.yaml":      "repositories: [{name: x, url: \"https://me:secret@charts.example.com\"}]\n" + environments + "releases:\n- name: web\n  chart: x/web\n  version: '{{ .Values.version }}'\n  values: [values.yaml.gotmpl]\n",
+		"values.yaml.gotmpl": "image: {tag: {{ .Values.tag }}}\n",
+		"env/dev.yaml":       "version: ~2\ntag: v2\n", "env/prod.yaml": "version: 1.0.0\ntag: v2\n",
+		"flotilla.lock.yaml": lockFile(pin("1.0.0", "1.0.0", digest("1"))),
+	}
+	r := newRepo(t, files)
+	changed, placed, _ := r.promote(runsV2(), spec.Promotion{})
+	pins, left, err := Pins(r.load("prod", nil), "dev", placed)
+	if err != nil || len(left) > 0 || pins == nil {
+		t.Fatal(pins, left, err)
+	}
+	if d := cmp.Diff(lockFile(pin("2.0.0", "2.0.0", digest("2"))), string(pins.After)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	now := r.load("prod", append(changed, *pins))
+	if got := now.Releases[0].Chart; got.Version != "2.0.0" || got.Digest != digest("2") {
+		t.Errorf("the chart is %s with %s", got.Version, got.Digest)
+	}
+	if got := DigestOf(now, "dev", now.Releases[0].Chart, "2.0.0"); got != digest("2") {
+		t.Errorf("the digest is %q", got)
+	}
+
+	runs := runsV2()
+	runs.Version = "2.1.0" // dev was locked after it was deployed
+	_, placed, _ = r.promote(runs, spec.Promotion{})
+	if pins, left, err = Pins(r.load("prod", nil), "dev", placed); err != nil || pins != nil || len(left) != 1 || left[0].Name != "web" {
+		t.Errorf("a version that the source does not pin: %v %v %v", pins, left, err)
+	}
+}
