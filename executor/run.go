@@ -181,8 +181,8 @@ func dropNamespaces(ctx context.Context, results []Result, w Workers) []plan.Los
 
 // wentWrong reports whether a step failed or was cut off; it may have been undone
 // since.
-func (x Result) wentWrong() bool {
-	return x.Outcome == OutcomeFailed || x.Outcome == OutcomeCancelled || x.Outcome == OutcomeUndone && x.Err != nil
+func (r Result) wentWrong() bool {
+	return r.Outcome == OutcomeFailed || r.Outcome == OutcomeCancelled || r.Outcome == OutcomeUndone && r.Err != nil
 }
 
 // tolerated reports whether something failed, and nothing but releases with
