@@ -34,6 +34,7 @@ type disturbed struct {
 // TestChaos disturbs applies, one that would succeed and one that would be
 // undone. Each ends either way, and nothing is lost.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	c := clustertest.StartPrivate(t)
 	refusing(t, c)
 	first := firstSeed()

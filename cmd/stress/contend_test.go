@@ -16,6 +16,7 @@ import (
 // TestConcurrentApplies has several processes apply different versions for one
 // owner at once. The audit log of the API server tells who wrote when.
 func TestConcurrentApplies(t *testing.T) {
+	t.Parallel()
 	c := clustertest.StartPrivate(t)
 	refusing(t, c)
 	for _, many := range []int{2, 5} {

@@ -147,10 +147,11 @@ var scopes = []string{"plan", "plan", "plan", "group", "release", "none"}
 
 // TestRandomGraphs applies random changes with random failures.
 func TestRandomGraphs(t *testing.T) {
+	t.Parallel()
 	c := clustertest.Start(t)
 	refusing(t, c)
 	first := firstSeed()
-	for i := range rounds(t, 6) {
+	for i := range rounds(t, 4) {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

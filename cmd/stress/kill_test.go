@@ -35,6 +35,7 @@ func (b blow) String() string {
 // right after writes, and at random moments. What resume makes of that is what an
 // uninterrupted run would have ended in, or what was there before.
 func TestKilledRunsAreFinishedOrUndone(t *testing.T) {
+	t.Parallel()
 	c := clustertest.Start(t)
 	refusing(t, c)
 	first := firstSeed()
@@ -115,7 +116,7 @@ func (k *kills) blows() []blow {
 	if n := *blowsFlag; n > 0 {
 		all = all[:min(len(all), n)]
 	} else if !long() {
-		all = all[:min(len(all), 6)]
+		all = all[:min(len(all), 5)]
 	}
 	return all
 }

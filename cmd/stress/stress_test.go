@@ -35,6 +35,10 @@ var binary string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// Most of the time is spent waiting for others than this machine's cores.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "4")
+	}
 	dir, err := os.MkdirTemp("", "flotilla-stress-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
