@@ -216,8 +216,17 @@ func (p *promotion) print() error {
 		}
 		s.view.Plan(p.plan, p.show(format{}))
 	}
-	if !p.Write && len(p.files) > 0 {
-		return s.tell("No file was changed: --write does that.")
+	return p.tellFiles(shown.Files)
+}
+
+// tellFiles says which files changed, or how they would.
+func (p *promotion) tellFiles(files []string) error {
+	switch {
+	case len(files) == 0 || !p.goes():
+		return nil
+	case !p.Write:
+		return p.session.tell("No file was changed: --write does that.")
+	default:
+		return p.session.tell(fmt.Sprintf("Wrote %s. Next: flotilla -e %s apply", strings.Join(files, ", "), p.To))
 	}
-	return nil
 }
