@@ -195,12 +195,20 @@ func (p *patient) try(req *http.Request) flight {
 	default:
 		return f
 	}
-	if message := messageOf(response); message != "" {
+	if message := messageOf(response); strings.HasPrefix(message, misfit) {
+		return flight{response: response}
+	} else if message != "" {
 		f.reason += ": " + message
 	}
 	f.asked = askedFor(response)
 	return f
 }
+
+// misfit is how a server begins to refuse an apply whose object does not fit the
+// schema of its kind: with 500 and no reason, as it tells of etcd's failures, so
+// that the words alone tell them apart. Source:
+// k8s.io/apimachinery/pkg/util/managedfields/internal/structuredmerge.go.
+const misfit = "failed to create typed patch object"
 
 // failed judges an attempt without an answer. Errors of who stands between here and
 // the server, such as a lock that was lost, are nobody's to pass by.

@@ -114,6 +114,7 @@ func TestPatienceWithRequests(t *testing.T) {
 		{"a deletion whose answer was lost is done when nothing is left", "DELETE", object, "", []reply{{err: errReset}, {status: 404}}, 2, 200, ""},
 		{"a deletion of nothing finds nothing", "DELETE", object, "", []reply{{status: 404}}, 1, 404, ""},
 		{"a refusal is an answer", "PATCH", object, apply, []reply{{status: 403}}, 1, 403, ""},
+		{"an object that does not fit its schema is an answer", "PATCH", object, apply, []reply{{status: 500, body: strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"failed to create typed patch object (a/b; v1, Kind=ConfigMap): .dat: field not declared in schema","code":500}`)}}, 1, 500, ""},
 		{"a conflict is an answer", "PATCH", object, apply, []reply{{status: 409}}, 1, 409, ""},
 		{"a lock that is lost is not passed by", "PATCH", object, apply, []reply{{err: errFenced}}, 1, 0, "the lock is lost"},
 		{"a cluster that never answered is not there", "GET", object, "", []reply{{err: errRefused}}, 1, 0, "connection refused"},
