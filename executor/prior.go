@@ -118,6 +118,15 @@ func (s *schedule) remember() {
 	}
 }
 
+// owed reports whether a step is run although the run has stopped: an earlier
+// process had begun it, and nothing is going to put it back.
+func (s *schedule) owed(step int) bool {
+	if step < 0 || s.undo || s.ended || s.opts.Scope != plan.ScopeNone || s.settled(step) {
+		return false
+	}
+	return s.opts.Prior[s.plan.Steps[step].Release.ID].Left.Changed()
+}
+
 // recall lets a step count as it ended in an earlier process.
 func (s *schedule) recall(i int) {
 	r := s.results[s.nodes[i].step]

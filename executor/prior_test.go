@@ -202,3 +202,35 @@ func TestUndoTellsAgainWhatAnEarlierProcessCouldNotPutBack(t *testing.T) {
 		}
 	})
 }
+
+// TestARunThatHadFailedEndsWhatItHadBegun resumes runs that were killed after a
+// step had failed, with --rollback none.
+func TestARunThatHadFailedEndsWhatItHadBegun(t *testing.T) {
+	failed := Prior{Outcome: OutcomeFailed, Err: errBoom, Left: state.Trace{Began: true, Revision: 1}}
+	cutOff := Prior{Left: state.Trace{Began: true}}
+	tests := []struct {
+		name, graph string
+		prior       map[string]Prior
+		outcomes    string
+	}{
+		{"another step was under way", "~a\n~b\n~c", map[string]Prior{"a": failed, "b": cutOff}, "a failed, b done, c skipped"},
+		{"it needs one that was done", "~a\n~b\n~c: b", map[string]Prior{"a": failed, "b": {Outcome: OutcomeDone}, "c": cutOff}, "a failed, b done, c done"},
+		{"none was", "~a\n~b", map[string]Prior{"a": failed}, "a failed, b skipped"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				p := build(t, f, tt.graph)
+				prior := map[spec.ReleaseID]Prior{}
+				for _, s := range p.Steps {
+					prior[s.Release.ID] = tt.prior[s.Release.ID.Name]
+				}
+				report := Run(t.Context(), p, workers(f), Options{Scope: plan.ScopeNone, Prior: prior, Concurrency: 1})
+				if got := outcomes(report); got != tt.outcomes {
+					t.Errorf("got %s, want %s", got, tt.outcomes)
+				}
+			})
+		})
+	}
+}

@@ -26,6 +26,7 @@ type schedule struct {
 	ready   []int // by rank
 	slots   *slots
 	stopped bool   // nothing new starts
+	ended   bool   // and nothing goes on that an earlier process had begun
 	because string // what stopped it
 	results []Result
 	done    chan finished
@@ -135,14 +136,16 @@ func (s *schedule) next() (i int, ok bool) {
 // slotless reports whether a node is done with at once.
 func (s *schedule) slotless(i int) bool {
 	n := s.nodes[i]
-	return s.stopped || n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() || s.settled(n.step)
+	return s.stopped && !s.owed(n.step) || n.step < 0 || n.blocked.because != "" || !s.plan.Steps[n.step].Action.Writes() || s.settled(n.step)
 }
 
 // start begins every ready step for which there is a slot.
 func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 	if err := s.opts.gate.check(); err != nil {
+		s.ended = true
 		s.stop("the run may not write any more: " + err.Error())
 	} else if ctx.Err() != nil {
+		s.ended = true
 		s.stop(whyEnded(ctx))
 	}
 	for {
@@ -152,7 +155,7 @@ func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 		}
 		n := s.nodes[i]
 		switch {
-		case n.blocked.because != "" || s.stopped:
+		case n.blocked.because != "":
 			s.skip(i)
 		case n.step < 0:
 			s.release(i, block{})
@@ -161,6 +164,8 @@ func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
 			s.release(i, block{})
 		case s.settled(n.step):
 			s.recall(i)
+		case s.stopped && !s.owed(n.step):
+			s.skip(i)
 		default:
 			s.begin(ctx, i, group)
 		}
