@@ -94,6 +94,7 @@ func (l *lookout) at(ctx context.Context, name string) *outlook {
 			o.sights = append(o.sights, &driftSight{subject: drift.Subject{Release: r, Have: have[r.ID]}})
 		}
 	}
+	o.secrets()
 	o.writers(ctx)
 	o.undeclared(ctx)
 	if l.Against == plan.LevelRelease {
