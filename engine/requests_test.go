@@ -80,12 +80,12 @@ func TestABadLineLosesNothing(t *testing.T) {
 	}
 	for range 3 {
 		_, first := f.wanted(r, map[string]any{"v": "1"})
-		left, err := bad.Install(ctx, r, first)
-		if err != nil || value() != "1" {
+		if _, err := bad.Install(ctx, r, first); err != nil || value() != "1" {
 			t.Fatalf("installing: %v, v is %s", err, value())
 		}
 		have, second := f.wanted(r, map[string]any{"v": "2"})
-		if left, err = bad.Upgrade(ctx, r, have, second); err != nil || value() != "2" {
+		left, err := bad.Upgrade(ctx, r, have, second)
+		if err != nil || value() != "2" {
 			t.Fatalf("upgrading: %v, v is %s", err, value())
 		}
 		f.wantHistory(r, "1=superseded 2=deployed")

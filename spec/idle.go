@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
@@ -60,20 +59,23 @@ func Keys() []Key {
 	for _, k := range idleKeys() {
 		idle[k.key] = k.reason
 	}
-	own := []string{"fileOrder", "owner", "stateNamespace", "historyLimit", "releases.atomicGroup", "groups", "prune", "deletionBudget"}
 	var out []Key
 	for _, path := range schema.Keys() {
-		if path == "drift" || strings.HasPrefix(path, "drift.") {
-			own = append(own, path)
-		}
-		out = append(out, Key{Path: path, Own: slices.Contains(own, path) || ownBelow(path), Idle: idle[path]})
+		out = append(out, Key{Path: path, Own: own(path), Idle: idle[path]})
 	}
 	return out
 }
 
-// ownBelow reports keys of structures that helmfile does not know.
-func ownBelow(path string) bool {
-	return strings.HasPrefix(path, "releases.verify.") || strings.HasPrefix(path, "groups.")
+// own reports keys that helmfile does not know. As a boolean releases.verify is
+// helmfile's.
+func own(path string) bool {
+	top, _, _ := strings.Cut(path, ".")
+	switch top {
+	case "fileOrder", "owner", "stateNamespace", "historyLimit", "groups", "prune", "deletionBudget", "promotion", "drift":
+		return true
+	default:
+		return path == "releases.atomicGroup" || strings.HasPrefix(path, "releases.verify.")
+	}
 }
 
 // warnIdle names, in one warning a file, the keys that are given and change
