@@ -181,7 +181,10 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 		back.WaitStrategy, back.WaitForJobs = kube.HookOnlyStrategy, false
 	}
 	o.client.yields = !options.ForceConflicts
-	back.Timeout, back.MaxHistory = timeoutOf(options.Timeout), options.HistoryMax
+	// Without a limit of history: the revision to go back to has to stay until the
+	// rollback is done, for whoever goes on with one that was cut off. The next
+	// upgrade drops what is too much.
+	back.Timeout = timeoutOf(options.Timeout)
 	if err := back.Run(o.release.ID.Name); err != nil || !failed {
 		return err
 	}

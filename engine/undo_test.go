@@ -80,6 +80,21 @@ func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) 
 	f.wantHistory(r, "1=failed 2=failed 3=uninstalled 4=failed")
 }
 
+// A rollback that is cut off is made again, for which its target has to be there.
+func TestRollingBackKeepsTheRevisionThatItGoesBackTo(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: {{ .Values.v }}\n"}), "limited")
+	r.Options.HistoryMax = 1
+	f.mustApply(r, map[string]any{"v": "a"})
+	f.mustApply(r, map[string]any{"v": "b"})
+	if err := f.back(ctx, r, &state.Revision{Number: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHistory(r, "1=superseded 2=superseded 3=deployed")
+	f.mustApply(r, map[string]any{"v": "c"})
+	f.wantHistory(r, "3=superseded 4=deployed")
+}
+
 func TestRollingBackToWhatIsDeployedWritesNothing(t *testing.T) {
 	f := online(t)
 	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  v: a\n"}), "same")
