@@ -34,8 +34,8 @@ type Owner struct {
 // repository (that of the remote "origin", without scheme, user and port) and
 // the path inside of it; without such a remote the path alone; outside of a
 // repository the absolute path. To it come the environment and what --namespace
-// and --kube-context say, since both make other releases of the same files.
-// The keys of nested files say nothing. It reads the repository's configuration,
+// says, since that makes other releases of the same files; --kube-context leads to
+// another cluster, which has a lock, records and releases of its own. The keys of nested files say nothing. It reads the repository's configuration,
 // and fails where the top files of a folder contradict each other.
 func (s *Spec) Owner() (Owner, error) {
 	var id, namespace, history sharedKey
@@ -69,9 +69,6 @@ func (s *Spec) Owner() (Owner, error) {
 	parts := []string{id.text, "environment " + s.Environment}
 	if opts.Namespace != "" {
 		parts = append(parts, "namespace "+opts.Namespace)
-	}
-	if opts.KubeContext != "" {
-		parts = append(parts, "context "+opts.KubeContext)
 	}
 	return Owner{ID: strings.Join(parts, ", "), Namespace: namespace.text, History: keep}, nil
 }

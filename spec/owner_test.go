@@ -84,7 +84,7 @@ func TestOwnersDiffer(t *testing.T) {
 	}{
 		{"by environment", file, LoadOptions{Environment: "prod"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment prod", Namespace: "flotilla-system"}},
 		{"by the namespace of all releases", file, LoadOptions{Namespace: "pr-7"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment default, namespace pr-7", Namespace: "flotilla-system"}},
-		{"by the context of all releases", file, LoadOptions{KubeContext: "eu"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment default, context eu", Namespace: "flotilla-system"}},
+		{"not by the context: each cluster has a lock and records of its own", file, LoadOptions{KubeContext: "eu"}, Owner{ID: "example.com/acme/shop/apps/helmfile.yaml, environment default", Namespace: "flotilla-system"}},
 		{"the key of the top file says it, and not that of a nested one", filepath.Join(dir, "named.yaml"), LoadOptions{Environment: "prod"}, Owner{ID: "team-a, environment prod", Namespace: "ops"}},
 		{"without a remote by the path inside", filepath.Join(checkout(t, ""), "apps", "helmfile.yaml"), LoadOptions{}, Owner{ID: "apps/helmfile.yaml, environment default", Namespace: "flotilla-system"}},
 		{"outside of a repository by the path", filepath.Join(plain, "helmfile.yaml"), LoadOptions{}, Owner{ID: filepath.ToSlash(local) + "/helmfile.yaml, environment default", Namespace: "flotilla-system"}},

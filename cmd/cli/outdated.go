@@ -82,7 +82,7 @@ func (c *outdatedCmd) print(s *session, rows []dated) error {
 		return view.JSON(s.env.Streams.Out, rows)
 	}
 	if len(rows) == 0 {
-		return s.tell("Every chart is the newest that there is.")
+		return s.tell("No chart is outdated. Folders and URLs have no versions to choose from.")
 	}
 	cells := make([][]string, 0, len(rows))
 	for _, r := range rows {

@@ -195,7 +195,7 @@ func (r release) trouble() string {
 		texts[len(texts)-1] = "undoing it: " + texts[len(texts)-1]
 	}
 	if len(texts) == 0 && x.Outcome == executor.OutcomeUndone {
-		texts = append(texts, "undone, because another release failed")
+		texts = append(texts, "undone with the rest of the run")
 	}
 	return strings.Join(texts, "\n")
 }
