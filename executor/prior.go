@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -21,6 +22,7 @@ type Prior struct {
 	// Written: Helm has done its part of a step that was cut off. It is not done
 	// again, only what comes after: gates and hooks.
 	Written bool
+	Because string // of a step that was never begun: what was in the way; empty: nobody knows
 }
 
 // settled reports whether the step is not run again.
@@ -160,7 +162,7 @@ func (o Options) sofar(p *plan.Plan) Report {
 	for _, s := range p.Steps {
 		r := o.before(s)
 		if r.Outcome == OutcomeSkipped {
-			r.Because = "the run was cut off before"
+			r.Because = cmp.Or(o.Prior[s.Release.ID].Because, "it was never begun")
 		}
 		report.Results = append(report.Results, r)
 	}

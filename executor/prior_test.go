@@ -203,6 +203,19 @@ func TestUndoTellsAgainWhatAnEarlierProcessCouldNotPutBack(t *testing.T) {
 	})
 }
 
+func TestUndoTellsWhyAStepWasNeverBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		prior := map[spec.ReleaseID]Prior{{Name: "a"}: {Because: "c failed"}}
+		report := Undo(t.Context(), build(t, f, "~a\n~b"), workers(f), Options{Asked: true, Prior: prior})
+		for i, want := range []string{"c failed", "it was never begun"} {
+			if got := report.Results[i].Because; got != want {
+				t.Errorf("%s: because %q, want %q", report.Results[i].Step.Release.ID, got, want)
+			}
+		}
+	})
+}
+
 // TestARunThatHadFailedEndsWhatItHadBegun resumes runs that were killed after a
 // step had failed, with --rollback none.
 func TestARunThatHadFailedEndsWhatItHadBegun(t *testing.T) {

@@ -97,7 +97,7 @@ func (k *knownRun) priorOf(i int, one journal.Recovered) executor.Prior {
 	p := executor.Prior{Left: one.Left}
 	switch one.Standing {
 	case journal.StandingNotBegun:
-		return executor.Prior{}
+		return executor.Prior{Because: k.because(i)}
 	case journal.StandingCutOff:
 	case journal.StandingDone:
 		p.Outcome = executor.OutcomeDone
@@ -110,7 +110,7 @@ func (k *knownRun) priorOf(i int, one journal.Recovered) executor.Prior {
 		}
 	case journal.StandingMoved:
 		if !k.begun(i) {
-			return executor.Prior{}
+			return executor.Prior{Because: k.because(i)}
 		}
 		if one.Now == nil && k.Steps[i].Base == 0 {
 			p.Outcome = executor.OutcomeUndone // it is gone, as it was
@@ -134,6 +134,18 @@ func (e movedError) Error() string { return e.text + "; somebody else has worked
 func (e movedError) Is(target error) bool { return target == state.ErrStale }
 
 func (k *knownRun) begun(i int) bool { return k.Steps[i].Begun() }
+
+// because says why a step was never begun.
+func (k *knownRun) because(i int) string {
+	switch {
+	case k.Steps[i].Because != "":
+		return k.Steps[i].Because
+	case k.Finished.IsZero():
+		return "the run was cut off before"
+	default:
+		return "the run had ended before"
+	}
+}
 
 // left says what the run left of a release, by its record.
 func (k *knownRun) left(i int) string {

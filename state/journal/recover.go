@@ -227,8 +227,11 @@ func (c recovery) uninstall() Recovered {
 
 // ours reports whether this run wrote the newest record: as it ended the step, or
 // else by the program that writes its records, while it was there to do so, and
-// nobody of the same owner since.
+// nobody of the same owner since. A record of another owner never is this run's.
 func (c recovery) ours() bool {
+	if c.foreign() || c.neverBegan() && !c.owned() {
+		return false
+	}
 	left := c.recorded()
 	if left.Revision == c.newest.Number && left.Status == c.newest.Status {
 		return true
@@ -254,6 +257,26 @@ func (c recovery) ours() bool {
 	}
 	return !c.newest.Deployed.After(last.Add(grace))
 }
+
+// foreign reports whether the newest record is labelled as another owner's. Helm
+// gives a rollback the labels of the revision that it goes back to, so that they do
+// not tell who rolled back.
+func (c recovery) foreign() bool {
+	owner, labelled := c.newest.Labels[state.OwnerLabel]
+	return labelled && c.run.Owner != "" && c.newest.RolledBack == 0 && owner != state.OwnerValue(c.run.Owner)
+}
+
+// owned reports whether the newest record is labelled as this owner's, and is no
+// rollback to another revision than the one that an undo of this step returns to.
+func (c recovery) owned() bool {
+	owner, labelled := c.newest.Labels[state.OwnerLabel]
+	return labelled && owner == state.OwnerValue(c.run.Owner) && (c.newest.RolledBack == 0 || c.newest.RolledBack == c.step.Back)
+}
+
+// neverBegan reports whether the step was never begun, by a record that is stored before
+// anything is written. A run whose record is lost goes on without it: only the label
+// of its owner tells then that a revision may be its own.
+func (c recovery) neverBegan() bool { return !c.begun() && c.step.Started.IsZero() }
 
 // quiet reports whether the step has ended and nothing more was to come of it.
 func (c recovery) quiet() bool {

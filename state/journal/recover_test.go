@@ -16,7 +16,8 @@ import (
 // history reads revisions such as "1 superseded, 2 deployed back 1, 3 failed by helm":
 // number, status, which revision a rollback made it of, who wrote it if not we, and
 // what it was before somebody found it dead.
-// after says how much later than it should a revision was written.
+// after says how much later than it should a revision was written, and of whose it is
+// by its label.
 func history(began time.Time, text string) []state.Revision {
 	var revs []state.Revision
 	for one := range strings.SplitSeq(text, ", ") {
@@ -40,6 +41,8 @@ func history(began time.Time, text string) []state.Revision {
 			case "after":
 				late, _ := time.ParseDuration(pair[1])
 				rev.Deployed = rev.Deployed.Add(late)
+			case "of":
+				rev.Labels = map[string]string{state.OwnerLabel: pair[1]}
 			}
 		}
 		revs = append(revs, rev)
@@ -126,12 +129,23 @@ func TestRecover(t *testing.T) {
 
 		{"another program wrote the next revision before we did", at(upgrade, StateRunning), "4 superseded, 5 deployed by helm", "moved 0"},
 		{"a run of somebody else's wrote it long after this one", at(upgrade, StateRunning), "4 superseded, 5 deployed after 1h", "moved 0"},
+		{"another owner upgraded what never began", at(upgrade, StatePending), "4 superseded, 5 deployed of them", "moved 0"},
+		{"another owner installed what never began", at(install, StatePending), "1 deployed of them", "moved 0"},
+		{"another owner upgraded what was skipped", at(upgrade, StateSkipped), "4 superseded, 5 deployed of them", "moved 0"},
+		{"nobody tells whose the upgrade of what never began is", at(upgrade, StatePending), "4 superseded, 5 deployed", "moved 0"},
+		{"the run went on without its record", at(upgrade, StatePending), "4 superseded, 5 deployed of us", "done 5 deployed began unended"},
+		{"the run went on without its record and was killed", at(upgrade, StatePending), "4 superseded, 5 pending-upgrade of us", "cut off 5 pending-upgrade began"},
+		{"somebody rolled what never began back further", at(upgrade, StatePending), "3 superseded of us, 4 superseded, 5 deployed back 3 of us", "moved 0"},
+		{"another owner upgraded before the step that was started did", at(upgrade, StateRunning), "4 superseded, 5 deployed of them", "moved 0"},
+		{"another owner installed anew what was done", left(install, StateDone, 1, state.StatusDeployed), "1 deployed of them", "moved 1 deployed began"},
+		{"done, with the label of this owner", left(upgrade, StateDone, 5, state.StatusDeployed), "4 superseded, 5 deployed of us", "done 5 deployed began"},
+		{"undone, with the label of the owner that had the release before", left(upgrade, StateUndoing, 5, state.StatusFailed), "4 superseded of them, 5 superseded of us, 6 deployed back 4 of them", "undone 5 failed began"},
 		{"another revision has the number of the one before", at(Step{Action: "upgrade", Base: 4, BaseAt: began, BaseStatus: state.StatusDeployed}, StateRunning), "4 deployed", "moved 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.step.Release = spec.ReleaseID{Name: "r"}
-			r := Run{Writer: "flotilla", Started: began, Updated: began.Add(10 * time.Second), Steps: []Step{tt.step}}
+			r := Run{Owner: "us", Writer: "flotilla", Started: began, Updated: began.Add(10 * time.Second), Steps: []Step{tt.step}}
 			got := r.Recover(Sight{Have: state.Snapshot{tt.step.Release: {History: history(began, tt.history)}}})[0]
 			text := strings.TrimSpace(string(got.Standing) + " " + strconv.Itoa(got.Left.Revision) + " " + string(got.Left.Status))
 			for _, flag := range []struct {
