@@ -22,7 +22,7 @@ type Restoration struct {
 func Restore(all []Restoration, files []spec.File) (*Plan, error) {
 	p := &Plan{Mode: ModeApply}
 	for _, r := range all {
-		s := Step{Release: r.Release, Have: r.Have, Action: ActionNone, Reason: ReasonUnchanged}
+		s := Step{Release: r.Release, Have: r.Have, Base: newest(r.Have), Action: ActionNone, Reason: ReasonUnchanged}
 		if s.Have.Phase == "" {
 			s.Have = state.Release{ID: r.Release.ID, Phase: state.PhaseAbsent}
 		}

@@ -32,9 +32,9 @@ func TestRestoreUpgradesToWhatIsDeployed(t *testing.T) {
 		if s.After != nil {
 			after = fmt.Sprintf(" to %d", s.After.Number)
 		}
-		got = append(got, fmt.Sprintf("%s %s%s: %s", s.Release.ID.Name, s.Action, after, s.Reason))
+		got = append(got, fmt.Sprintf("%s %s from %d%s: %s", s.Release.ID.Name, s.Action, s.Base, after, s.Reason))
 	}
-	want := []string{"db upgrade to 3: drifted", "fine none: unchanged", "web upgrade to 3: drifted", "absent none: unchanged"}
+	want := []string{"db upgrade from 3 to 3: drifted", "fine none from 3: unchanged", "web upgrade from 3 to 3: drifted", "absent none from 0: unchanged"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

@@ -50,7 +50,11 @@ func (r *pastRun) print(s *session) error {
 		rows = append(rows, []string{r.name(step.Release), step.Action, revisions(step), r.stateOf(step, now), clock(step.Started), lasted(step)})
 	}
 	view.Table(s.env.Streams.Out, []string{"RELEASE", "ACTION", "REVISION", "STATE", "STARTED", "TOOK"}, rows)
-	return view.Text(s.env.Streams.Out, r.troubles()+r.next(now, s.where()))
+	next := r.next(now, s.where())
+	if r.fixes() {
+		next = s.fixNext(r, now)
+	}
+	return view.Text(s.env.Streams.Out, r.troubles()+next)
 }
 
 // next names the commands that go on with the run, or take it back.

@@ -123,6 +123,11 @@ func (s *session) took(h lease.Held) {
 	if h.Holder.Run == s.run {
 		return
 	}
+	if words := strings.Fields(h.Holder.Command); len(words) > 0 && words[0] == fixCommand {
+		s.view.Warn(fmt.Sprintf("context %s: %s had the lock and did not give it back: run %s was cut off; flotilla history show %s tells what to do about it",
+			h.Context, h.Holder, h.Holder.Run, h.Holder.Run+s.where()))
+		return
+	}
 	s.view.Warn(fmt.Sprintf("context %s: %s had the lock and did not give it back: run %s was cut off; flotilla resume %s finishes it, and with --undo puts it back",
 		h.Context, h.Holder, h.Holder.Run, h.Holder.Run+s.where()))
 }

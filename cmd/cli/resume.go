@@ -58,6 +58,9 @@ func (c *resumeCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	if err := s.unfinishable(k); err != nil {
+		return err
+	}
 	return s.goOn(ctx, k, c.request(k), func(k *knownRun, q changeRequest) error {
 		if !k.halfway() {
 			return k.ended()
@@ -91,7 +94,7 @@ func (c *resumeCmd) request(k *knownRun) changeRequest {
 
 // ended tells what can be done about a run with which nobody can go on.
 func (k *knownRun) ended() error {
-	if k.Outcome == journal.OutcomeDone && k.Undoes == "" {
+	if k.Outcome == journal.OutcomeDone && k.Undoes == "" && !k.fixes() {
 		return fmt.Errorf("%w: run %s is done; to undo it: flotilla rollback --run %s", errUsage, k.ID, k.ID)
 	}
 	return fmt.Errorf("%w: run %s has ended (%s): there is nothing to go on with", errUsage, k.ID, k.Outcome)
@@ -260,7 +263,14 @@ func (s *session) advise(report executor.Report, record *recording) {
 	again := slices.ContainsFunc(report.Results, func(x executor.Result) bool {
 		return x.Outcome == executor.OutcomeUndoFailed && !errors.Is(x.Undo, state.ErrStale)
 	})
-	switch outcomeOf(report) {
+	outcome := outcomeOf(report)
+	if strings.Fields(s.command)[0] == fixCommand {
+		if outcome == journal.OutcomeUndoIncomplete || outcome == journal.OutcomeFailed {
+			_ = s.tell("To go on: " + s.fixAgain(s.globals.Selector, "")) // that nobody reads it is no reason to fail
+		}
+		return
+	}
+	switch outcome {
 	case journal.OutcomeUndoIncomplete:
 		if !again {
 			return // what somebody else has worked on stays

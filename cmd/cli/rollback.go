@@ -52,6 +52,8 @@ func (c *rollbackCmd) Run(ctx context.Context, s *session) error {
 // undone already.
 func (k *knownRun) reversible() error {
 	switch {
+	case k.fixes():
+		return fmt.Errorf("%w: run %s cannot be undone: a fix put back what was deployed, and the drift that it took away is not kept", errUsage, k.ID)
 	case k.Undoes != "":
 		return fmt.Errorf("%w: run %s put run %s back; to have that again, apply it again", errUsage, k.ID, k.Undoes)
 	case k.Outcome == journal.OutcomeUndone:
