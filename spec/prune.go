@@ -3,13 +3,10 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec/schema"
-	"github.com/flotilla-sh/flotilla/spec/source"
 )
 
 // Pruning is what the state files say about releases that are not declared any
@@ -102,25 +99,23 @@ func (s *Spec) Unseen() error {
 	}
 }
 
-// Source names the state file or folder that was asked for, where owner is a key
-// that several may share: by its path in its git repository, or outside of one by
-// its name.
+// Skipped tells which state files were left out because they do not define the
+// selected environment; nil: none. That is usual, but of a release that is not
+// declared nobody can tell then whether such a file declared it before.
+func (s *Spec) Skipped() error {
+	if s.loaded == nil || len(s.loaded.skipped) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: no environment %s there, so that what it declares was left out", strings.Join(s.loaded.skipped, ", "), s.Environment)
+}
+
+// Source names the place of the state file or folder that was asked for, where
+// owner is a key that several may share: as Owner does where there is no such key.
 func (s *Spec) Source() string {
 	if s.loaded == nil {
 		return ""
 	}
-	top := s.loaded.top
-	if source.IsRemote(top) {
-		return address(top)
-	}
-	if real, err := filepath.EvalSymlinks(filepath.Dir(top)); err == nil {
-		top = filepath.Join(real, filepath.Base(top))
-	}
-	root, _ := repositoryOf(filepath.Dir(top))
-	if inside, err := filepath.Rel(root, top); root != "" && err == nil {
-		return filepath.ToSlash(inside)
-	}
-	return path.Base(filepath.ToSlash(top))
+	return placeOf(s.loaded.top, s.loaded.loader.opts.Dir)
 }
 
 // switchText is a switch as sharedKey compares it.

@@ -107,18 +107,36 @@ func TestSource(t *testing.T) {
 		}
 		return s.Source()
 	}
-	one, two := checkout(t, "https://example.com/acme/shop.git"), checkout(t, "")
-	for _, dir := range []string{one, two} {
-		if got := load(filepath.Join(dir, "apps", "helmfile.yaml")); got != "apps/helmfile.yaml" {
+	one, other, two := checkout(t, "https://example.com/acme/shop.git"), checkout(t, "git@example.com:acme/bank.git"), checkout(t, "")
+	remotes := []string{"example.com/acme/shop/", "example.com/acme/bank/", ""}
+	for i, dir := range []string{one, other, two} {
+		if got := load(filepath.Join(dir, "apps", "helmfile.yaml")); got != remotes[i]+"apps/helmfile.yaml" {
 			t.Errorf("in a repository: %q", got)
 		}
-		if got := load(filepath.Join(dir, "apps")); got != "apps" {
+		if got := load(filepath.Join(dir, "apps")); got != remotes[i]+"apps" {
 			t.Errorf("a folder of it: %q", got)
 		}
 	}
 	alone := filepath.Join(t.TempDir(), "helmfile.yaml")
 	put(t, alone, "releases: []\n")
-	if got := load(alone); got != "helmfile.yaml" {
-		t.Errorf("outside of one: %q", got)
+	real, err := filepath.EvalSymlinks(alone)
+	if got := load(alone); err != nil || got != filepath.ToSlash(real) {
+		t.Errorf("outside of one: %q, %v", got, err)
+	}
+}
+
+func TestSkipped(t *testing.T) {
+	files := map[string]string{
+		"helmfile.yaml": "environments: {dev: {}}\n---\nhelmfiles: [a.yaml, b.yaml]\n",
+		"a.yaml":        "environments: {dev: {}}\n---\nreleases: []\n",
+		"b.yaml":        "environments: {dve: {}}\n---\nreleases: []\n",
+	}
+	err := mustLoad(t, files, LoadOptions{Environment: "dev"}).Skipped()
+	if err == nil || !strings.Contains(err.Error(), "b.yaml: no environment dev there") || strings.Contains(err.Error(), "a.yaml") {
+		t.Errorf("error %v", err)
+	}
+	files["b.yaml"] = files["a.yaml"]
+	if err := mustLoad(t, files, LoadOptions{Environment: "dev"}).Skipped(); err != nil {
+		t.Errorf("nothing is left out, and still: %v", err)
 	}
 }

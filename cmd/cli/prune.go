@@ -94,15 +94,31 @@ func (t *tools) undeclared(ctx context.Context, f *fleet) ([]state.Release, erro
 			}
 		}
 	}
-	gone, err = t.still(ctx, gone, state.OwnerValue(p.owner.ID))
-	if err != nil {
-		return nil, err
-	}
 	if len(strange) > 0 {
 		t.session.view.Warn(fmt.Sprintf("not pruned: %s: no longer declared, and of the same owner, but written through another state file or folder than %s",
 			strings.Join(strange, ", "), f.spec.Source()))
 	}
-	return gone, nil
+	if gone, err = t.nowhere(ctx, f, gone); err != nil {
+		return nil, err
+	}
+	if gone, err = t.still(ctx, gone, state.OwnerValue(p.owner.ID)); err != nil {
+		return nil, err
+	}
+	return gone, certain(f, gone)
+}
+
+// certain refuses to prune where state files were left out that may have declared
+// what would go.
+func certain(f *fleet, gone []state.Release) error {
+	skipped := f.spec.Skipped()
+	if skipped == nil || len(gone) == 0 {
+		return nil
+	}
+	var names []string
+	for _, r := range gone {
+		names = append(names, r.ID.String())
+	}
+	return fmt.Errorf("pruning %s: %w: %w; if that is meant, uninstall what is to go by hand, or go on with --prune=false", strings.Join(names, ", "), errRefused, skipped)
 }
 
 // still reads releases whole, and keeps those whose newest revision is the owner's:

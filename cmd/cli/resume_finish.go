@@ -255,7 +255,11 @@ func (a *ahead) step(i int) (plan.Step, error) {
 	k, was := a.run, a.run.Steps[i]
 	step := a.plan.Steps[i]
 	r, declared := a.fleet[was.Release]
-	if !declared {
+	switch {
+	case declared:
+	case was.Action == string(plan.ActionUninstall) && k.steps[i].Standing != journal.StandingMoved:
+		r, r.File, r.Enabled = step.Release, -1, true // it needs no declaration to go
+	default:
 		return step, &plan.StaleError{Release: was.Release, Moved: "it is not declared any more, or not selected"}
 	}
 	step.Release, step.After = r, a.want[was.Release]
@@ -284,6 +288,9 @@ func (a *ahead) step(i int) (plan.Step, error) {
 		step.Action = plan.ActionNone
 	}
 	step.Reason = k.reason(i, step.Action)
+	if step.Reason == plan.ReasonNotWanted && r.File < 0 {
+		step.Reason = plan.ReasonUndeclared
+	}
 	step.Changes, err = diff.Revisions(step.Before, step.After, diff.Options{Namespace: r.ID.Namespace})
 	return step, err
 }

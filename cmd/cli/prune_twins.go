@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
+)
+
+// nowhere leaves those releases that no context declares which may lead to the same
+// cluster. What two such contexts have is taken once.
+func (t *tools) nowhere(ctx context.Context, f *fleet, gone []state.Release) ([]state.Release, error) {
+	places := map[spec.ReleaseID][]string{} // contexts of namespace and name
+	for _, r := range f.spec.Releases {
+		places[placeIn(r.ID)] = append(places[placeIn(r.ID)], r.ID.Context)
+	}
+	known := clusterIDs{tools: t, ids: map[string]state.ClusterID{}}
+	var kept []state.Release
+	var left []string
+	taken := map[spec.ReleaseID][]string{}
+	for _, r := range gone {
+		at := placeIn(r.ID)
+		declared, err := known.maySame(ctx, r.ID.Context, places[at])
+		if err != nil {
+			return nil, err
+		}
+		again, err := known.maySame(ctx, r.ID.Context, taken[at])
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case declared != "" && known.same(r.ID.Context, declared):
+		case declared != "":
+			left = append(left, fmt.Sprintf("%s is declared in the context %s", r.ID, declared))
+		case again == "":
+			kept, taken[at] = append(kept, r), append(taken[at], r.ID.Context)
+		}
+	}
+	if len(left) > 0 {
+		t.session.view.Warn(fmt.Sprintf("not pruned: %s: both contexts may lead to one cluster", strings.Join(left, ", ")))
+	}
+	return kept, nil
+}
+
+// placeIn is where a release is in its cluster.
+func placeIn(id spec.ReleaseID) spec.ReleaseID {
+	id.Context = ""
+	return id
+}
+
+// clusterIDs remembers which clusters contexts lead to.
+type clusterIDs struct {
+	tools *tools
+	ids   map[string]state.ClusterID
+}
+
+// maySame names the first of the other contexts that is not known to lead to another
+// cluster; empty: all are.
+func (c clusterIDs) maySame(ctx context.Context, name string, others []string) (string, error) {
+	for _, other := range others {
+		one, err := c.uid(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		two, err := c.uid(ctx, other)
+		if err != nil {
+			return "", err
+		}
+		if one == "" || two == "" || one == two {
+			return other, nil
+		}
+	}
+	return "", nil
+}
+
+// same reports whether two contexts, which were asked for, lead to one cluster.
+func (c clusterIDs) same(one, two string) bool {
+	return one == two || c.ids[one].UID != "" && c.ids[one].UID == c.ids[two].UID
+}
+
+// uid is empty where nobody can tell which cluster it is.
+func (c clusterIDs) uid(ctx context.Context, name string) (string, error) {
+	if id, ok := c.ids[name]; ok {
+		return id.UID, nil
+	}
+	found, err := c.tools.clusters.Identify(ctx, []spec.ReleaseID{{Context: name}})
+	switch {
+	case ctx.Err() != nil:
+		return "", interrupted(ctx, err)
+	case err != nil:
+		c.ids[name] = state.ClusterID{Context: name} // out of reach: nobody can tell
+	default:
+		c.ids[name] = found[0]
+	}
+	return c.ids[name].UID, nil
+}
