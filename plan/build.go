@@ -141,7 +141,7 @@ func busy(r spec.Release, have state.Release, by string, err error) error {
 	}
 	since := last.Deployed.UTC().Format(time.RFC3339)
 	if by != "" {
-		return fmt.Errorf("%s: %w: revision %d is %s since %s, by %s; wait for it to end, or use --force-pending when you know that it is gone",
+		return fmt.Errorf("%s: %w: revision %d is %s since %s, by %s; wait for it to end (--lock-timeout does), or use --force-pending when you know that it is gone",
 			r.ID, err, last.Number, last.Status, since, by)
 	}
 	writer := ""

@@ -122,7 +122,7 @@ type changeRequest struct {
 	owner spec.Owner
 	dir   string     // of the state files; empty: nobody knows
 	made  *plan.Made // of a saved plan; nil: this is none
-	lock  *lease.Lock
+	lock  *lease.Lock // that the run has; nil: none yet
 	// expected waits for what earlier runs tell of how long steps take; nil: nobody
 	// has asked.
 	expected func() map[journal.Task]time.Duration
@@ -153,7 +153,7 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 	}
 	look := f.look(q.diff, q.format)
 	return t.around(ctx, f, func(f *fleet) error {
-		plan := func() (*plan.Plan, error) {
+		anew := func() (*plan.Plan, error) {
 			p, err := s.plan(ctx, t, f, plan.Policy{Mode: q.mode, Against: q.against, ForcePending: q.run.ForcePending, Diff: look.compare})
 			if err != nil {
 				return nil, err
@@ -161,7 +161,10 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 			s.view.Plan(p, look.show)
 			return p, f.accepted(p)
 		}
-		p, err := plan()
+		p, lock, err := s.planned(ctx, f, q, anew)
+		if lock != nil {
+			defer s.release(ctx, lock)
+		}
 		if err != nil || !p.Changed() {
 			return err
 		}
@@ -169,8 +172,9 @@ func (s *session) change(ctx context.Context, q changeRequest) error {
 			return err
 		}
 		if !s.globals.Interactive {
-			q.again = plan
+			q.again = anew
 		}
+		q.lock = lock
 		return s.executeAlone(ctx, t.workers(), p, q)
 	})
 }

@@ -30,15 +30,41 @@ const (
 	lockOff      = "off"
 )
 
+// planned makes a plan. Where that meets a release at which another operation may
+// still be at work, a run that may wait does: it takes the lock, and then plans
+// anew, under the lock that it gives (nil: it was not needed).
+func (s *session) planned(ctx context.Context, f *fleet, q changeRequest, anew func() (*plan.Plan, error)) (*plan.Plan, *lease.Lock, error) {
+	p, busy := anew()
+	if !errors.Is(busy, plan.ErrBusy) || q.run.LockTimeout == 0 {
+		return p, nil, busy
+	}
+	lock, err := s.lockIn(ctx, contextsIn(f.releases), q)
+	switch {
+	case err != nil:
+		return nil, nil, interrupted(ctx, err)
+	case !lock.Held():
+		return nil, nil, busy
+	case lock.Waited():
+		err = s.tell("Another run has ended: planning anew.")
+	}
+	if err == nil {
+		p, err = anew()
+	}
+	return p, lock, err
+}
+
 // executeAlone executes a plan while no other run of the same owner writes. When
 // it had to wait for one the plan may not fit any more: what is not reviewed is
-// planned anew then.
+// planned anew then. A run that has the lock already keeps it until it ends.
 func (s *session) executeAlone(ctx context.Context, w executor.Workers, p *plan.Plan, q changeRequest) error {
 	w, err := s.gated(w, p, q)
 	if err != nil {
 		return err
 	}
 	q.expected = s.expecting(ctx, p, q)
+	if q.lock != nil {
+		return s.execute(ctx, w, p, q)
+	}
 	lock, err := s.lock(ctx, p, q)
 	if err != nil {
 		return interrupted(ctx, err)

@@ -276,3 +276,37 @@ func TestTheTimeOfARun(t *testing.T) {
 		t.Errorf("it ended with %d and left %q:\n%s", code, got, p.output())
 	}
 }
+
+func TestWhoMeetsAPendingReleaseOfAnotherRun(t *testing.T) {
+	f, ns := slowFleet(t, "", `- {name: a, HERE, values: [{v: one, hook: {on: pre-install, delay: 8s}}]}`)
+	first := f.start("apply")
+	f.meets(ns, "a")
+	data, err := os.ReadFile(filepath.Join(f.dir, "helmfile.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.declare("%s", strings.Replace(string(data), "v: one", "v: two", 1))
+
+	second := f.start("apply")
+	code := second.ends()
+	for _, want := range []string{ns + "/a: another operation is in progress", "is pending-install since", "wait for it to end (--lock-timeout does)"} {
+		if !strings.Contains(second.output(), want) {
+			t.Errorf("the second one did not say %q", want)
+		}
+	}
+	if code != 5 {
+		t.Errorf("the second one ended with %d, want 5:\n%s", code, second.output())
+	}
+
+	third := f.start("apply", "--lock-timeout", "1m")
+	code = third.ends()
+	if code != 0 || !strings.Contains(third.output(), "Another run has ended: planning anew.") {
+		t.Errorf("the third one ended with %d, want 0 and a word of the wait:\n%s", code, third.output())
+	}
+	if code := first.ends(); code != 0 {
+		t.Errorf("the first one ended with %d:\n%s", code, first.output())
+	}
+	if got := f.standing(ns, "a"); got != "a deployed two" {
+		t.Errorf("the cluster has %q", got)
+	}
+}
