@@ -114,7 +114,7 @@ func saved(t *testing.T, p *Plan) *Saved {
 		Flotilla: "v1", Created: now, Files: []SourceFile{{"helmfile.yaml", "sha256:1"}}, Policy: SavedPolicy{ForcePending: true},
 		Hooks:    []StepHooks{{Release: id("r0"), Hooks: []hooks.Frozen{{Event: spec.EventPreSync, Argv: []string{"echo", "<"}}}}},
 		Secrets:  []string{"swordfish"},
-		Made:     Made{Dir: "/work", File: "/work/helmfile.yaml", Flags: []Flag{{"environment", []string{"prod"}}, {"set", []string{"a=b", "c=\"d,e"}}}},
+		Made:     Made{Dir: "/srv/shop", File: "/srv/shop/helmfile.yaml", Flags: []Flag{{"environment", []string{"prod"}}, {"set", []string{"a=b", "c=\"d,e"}}}},
 		Clusters: []state.ClusterID{{Context: "c", UID: "1", Server: "https://c", CA: "sha256:1", Records: "secrets"}},
 		Owner:    spec.Owner{ID: "shop, environment prod", Namespace: "ops"},
 	})
