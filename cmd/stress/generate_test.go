@@ -20,6 +20,7 @@ type environment struct {
 	prefix   string // of its namespaces, and its owner
 	group    string // of its kind Thing; empty: no release brings one
 	history  int    // revisions that Helm keeps of a release
+	mark     byte   // of what this version brings, 'a' in the first one
 	releases []release
 }
 
@@ -103,7 +104,7 @@ func (e environment) namespaces() []string {
 // newEnvironment makes up a first version. Every need points to a release before
 // it, so there are no cycles.
 func newEnvironment(rng *rand.Rand, seed uint64, size int) environment {
-	e := environment{prefix: fmt.Sprintf("st-%d-%s", seed, letters(4)), history: 1000}
+	e := environment{prefix: fmt.Sprintf("st-%d-%s", seed, letters(4)), history: 1000, mark: 'a'}
 	if rng.IntN(3) == 0 {
 		e.history = 1 + rng.IntN(3)
 	}
@@ -137,7 +138,7 @@ func (e environment) another(rng *rand.Rand) release {
 	r := release{
 		id:        id{fmt.Sprintf("%s-%d", e.prefix, rng.IntN(4)), fmt.Sprintf("r%03d", len(e.releases))},
 		chart:     "unit",
-		values:    values{Maps: 1 + rng.IntN(3), Mark: "a", Secret: rng.IntN(4) == 0},
+		values:    values{Maps: 1 + rng.IntN(3), Mark: string(e.mark), Secret: rng.IntN(4) == 0},
 		installed: rng.IntN(8) > 0,
 		wait:      rng.IntN(2) == 0,
 		timeout:   patienceOfHealthy,
@@ -182,6 +183,7 @@ var (
 // some come.
 func (e environment) changed(rng *rand.Rand) environment {
 	next := e.clone()
+	next.mark++
 	for i := range next.releases {
 		r := &next.releases[i]
 		if r.chart != "unit" {
@@ -201,11 +203,10 @@ func (e environment) changed(rng *rand.Rand) environment {
 				r.values.App = nil
 			}
 		}
-		r.values.Mark = "b"
+		r.values.Mark = string(next.mark)
 	}
 	for range 1 + rng.IntN(1+len(e.releases)/6) {
 		r := next.another(rng)
-		r.values.Mark = "b"
 		if rng.IntN(3) == 0 {
 			r.id.Namespace = fmt.Sprintf("%s-new%d", e.prefix, rng.IntN(2))
 		}
@@ -235,7 +236,7 @@ var wounds = []wound{woundRefused, woundHook, woundHookHangs, woundUnready, woun
 func (e environment) wounded(rng *rand.Rand, i int, how wound, base map[id]bool) environment {
 	next := e.clone()
 	r := &next.releases[i]
-	r.installed, r.values.Mark = true, "b"
+	r.installed, r.values.Mark = true, string(e.mark)
 	event := "install"
 	if base[r.id] {
 		event = "upgrade"

@@ -145,39 +145,81 @@ func (r *round) bring() snapshot {
 
 var scopes = []string{"plan", "plan", "plan", "group", "release", "none"}
 
-// TestRandomGraphs applies random changes with random failures.
+// TestRandomGraphs applies random changes with random failures, several to one
+// environment. A round is one run that may fail.
 func TestRandomGraphs(t *testing.T) {
 	t.Parallel()
 	c := clustertest.Start(t)
 	refusing(t, c)
-	first := firstSeed()
-	for i := range rounds(t, 4) {
+	first, each := firstSeed(), 2
+	if long() {
+		each = 4
+	}
+	for i := range (rounds(t, 4) + each - 1) / each {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			newRound(t, c, seed, size(100, 14)).graph()
+			newRound(t, c, seed, size(100, 14)).graph(each)
 		})
 	}
 }
 
-func (r *round) graph() {
+// graph has a number of changes fail in an environment. One that is undone is
+// followed by the next one as it is; else what ailed it is mended first.
+func (r *round) graph(runs int) {
 	before := r.bring()
-	healthy := r.base.changed(r.rng)
-	how := woundNone
-	next := healthy
+	left := map[id]bool{}
+	for n := range runs {
+		healthy := r.base.changed(r.rng)
+		next, renders := r.ailing(healthy, before)
+		next.write(r, r.dir)
+		e := r.run(r, r.applying()...)
+		r.Logf("%v ended with %d after %s", e.args, e.code, e.took.Round(time.Millisecond))
+		r.judge(next, before, e)
+		if r.Failed() {
+			r.Logf("%s\n%s", e, e.stdout)
+			r.keep(e)
+			return
+		}
+		maps.Copy(left, kept(r, e))
+		if asItWas := e.code == 6 || !renders; !asItWas || n == runs-1 {
+			r.mended(healthy, left)
+			r.base = healthy
+		}
+		if r.Failed() {
+			return
+		}
+		before = r.look(r, r.base)
+	}
+	r.must(r, 0, "diff", "--detailed-exitcode", "--against", "live", "--suppress-diff")
+	r.must(r, 0, "destroy")
+	is := r.look(r, r.base)
+	maps.DeleteFunc(is.releases, func(name id, one stored) bool { return left[name] && one.status == "uninstalled" })
+	if len(is.releases)+len(is.objects) > 0 {
+		r.Errorf("a destroy leaves %d releases and the objects %v", len(is.releases), slices.SortedFunc(maps.Keys(is.objects), compareObjects))
+	}
+}
+
+// ailing wounds a release or two, and tells whether what comes of that renders.
+func (r *round) ailing(next environment, before snapshot) (_ environment, renders bool) {
+	renders = true
 	for range 1 + r.rng.IntN(2) {
 		at := r.rng.IntN(len(next.releases))
 		if next.releases[at].chart != "unit" || r.rng.IntN(6) == 0 {
 			continue
 		}
-		how = wounds[r.rng.IntN(len(wounds))]
+		how := wounds[r.rng.IntN(len(wounds))]
 		if r.rng.IntN(12) == 0 {
-			how = woundRender
+			how, renders = woundRender, false
 		}
 		next = next.wounded(r.rng, at, how, before.installed())
 		r.Logf("%s: %s", next.releases[at].id, how)
 	}
-	next.write(r, r.dir)
+	return next, renders
+}
+
+// applying are the arguments of an apply with one policy or another.
+func (r *round) applying() []string {
 	args := []string{"apply", "-o", "json", "--suppress-diff", "--rollback", scopes[r.rng.IntN(len(scopes))]}
 	if r.rng.IntN(3) == 0 {
 		args = append(args, "--keep-going")
@@ -185,30 +227,20 @@ func (r *round) graph() {
 	if r.rng.IntN(3) == 0 {
 		args = append(args, "--concurrency", fmt.Sprint(1+r.rng.IntN(8)))
 	}
-	e := r.run(r, args...)
-	r.Logf("%v ended with %d after %s", args, e.code, e.took.Round(time.Millisecond))
-	r.judge(next, before, e)
-	if r.Failed() {
-		r.Logf("%s\n%s", e, e.stdout)
-		r.keep(e)
-		return
-	}
-	left := kept(r, e)
+	return args
+}
+
+// mended applies a version that nothing ails.
+func (r *round) mended(healthy environment, left map[id]bool) {
+	r.Helper()
 	healthy.write(r, r.dir)
-	e = r.run(r, "apply", "-o", "json", "--suppress-diff")
+	e := r.run(r, "apply", "-o", "json", "--suppress-diff")
 	is := r.look(r, healthy)
 	none(r, "after an apply of what nothing ails", allAsWanted(healthy, is, left))
 	none(r, "order", outOfOrder(healthy, lines[event](r, e.stdout, "step")))
 	if e.code != 0 || r.Failed() {
 		r.Errorf("want exit code 0: %s\n%s", e, e.stdout)
-		return
-	}
-	r.must(r, 0, "diff", "--detailed-exitcode", "--against", "live", "--suppress-diff")
-	r.must(r, 0, "destroy")
-	is = r.look(r, healthy)
-	maps.DeleteFunc(is.releases, func(name id, one stored) bool { return left[name] && one.status == "uninstalled" })
-	if len(is.releases)+len(is.objects) > 0 {
-		r.Errorf("a destroy leaves %d releases and the objects %v", len(is.releases), slices.SortedFunc(maps.Keys(is.objects), compareObjects))
+		r.keep(e)
 	}
 }
 
