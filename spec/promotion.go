@@ -104,13 +104,25 @@ type Outline struct {
 
 // OutlineOf reads as much of state files as tells their environments. That is
 // much less than Load needs: a file may not load for the selected environment at
-// all. What it could not read is an error only where it found nothing.
+// all. Where the order of promotion stands in a part of such a file, the first
+// environment that the part can be read for tells it. What could not be read is an
+// error only where it found nothing.
 func OutlineOf(ctx context.Context, path string, opts LoadOptions) (Outline, error) {
 	l, err := loadFiles(ctx, path, opts)
-	if l == nil || len(l.outline.Environments) == 0 && len(l.outline.Order) == 0 {
+	if l == nil {
 		return Outline{}, err
 	}
-	return l.outline, nil
+	out := l.outline
+	for i, unread := 0, err; unread != nil && len(out.Order) == 0 && i < len(out.Environments); i++ {
+		opts.Environment = out.Environments[i]
+		if l, unread = loadFiles(ctx, path, opts); l != nil {
+			out.Order = l.outline.Order
+		}
+	}
+	if len(out.Environments) == 0 && len(out.Order) == 0 {
+		return Outline{}, err
+	}
+	return out, nil
 }
 
 // add takes what one part of a file says.

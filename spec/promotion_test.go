@@ -67,6 +67,15 @@ func TestOutlineOfFilesThatLoadForNoDefaultEnvironment(t *testing.T) {
 	if d := cmp.Diff(Outline{Environments: []string{"dev", "prod"}, Order: []string{"dev", "prod"}}, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	dir = write(t, map[string]string{
+		"helmfile.yaml.gotmpl": "environments:\n  dev: {}\n  prod: {values: [{version: 1}]}\n---\npromotion: {order: [prod, dev]}\nreleases: [{name: web, chart: x/y, version: {{ .Values.version }}}]\n",
+	})
+	if got, err = OutlineOf(t.Context(), "", LoadOptions{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(Outline{Environments: []string{"dev", "prod"}, Order: []string{"prod", "dev"}}, got); d != "" {
+		t.Errorf("of a part that the values of an environment are needed for (-want +got):\n%s", d)
+	}
 	if _, err := OutlineOf(t.Context(), "none.yaml", LoadOptions{Dir: dir}); err == nil {
 		t.Error("a file that is not there has an outline")
 	}
