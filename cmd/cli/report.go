@@ -169,6 +169,14 @@ func (r *reports) saved(s *plan.Saved) {
 	})
 }
 
+// planned takes a plan that no view is told of, because it is shown in words.
+func (r *reports) planned(p *plan.Plan, opts view.PlanOptions) {
+	if r == nil {
+		return
+	}
+	r.Tell(func(run *report.Run) { run.Plan, run.Show = p, opts })
+}
+
 // write writes all reports of a command that ends with that exit code, and gives
 // the exit code: one that is not written is a failure.
 func (r *reports) write(v view.View, code int) int {

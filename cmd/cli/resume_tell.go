@@ -18,8 +18,10 @@ func (k *knownRun) subject() string { return fmt.Sprintf("%s (%s by %s)", k.ID, 
 // release by release.
 func (s *session) showUndo(k *knownRun, p *plan.Plan, opts executor.Options, q changeRequest) error {
 	back, lost := executor.UndoPlan(p, opts)
+	show := q.diff.show(q.format)
+	show.Undo = true
 	if q.format.view() != view.FormatHuman {
-		s.view.Plan(back, q.diff.show(q.format))
+		s.view.Plan(back, show)
 		return nil
 	}
 	var b strings.Builder
@@ -38,7 +40,8 @@ func (s *session) showUndo(k *knownRun, p *plan.Plan, opts executor.Options, q c
 			fmt.Fprintf(&b, "  %s of %s: %s\n", l.Object, k.name(l.Release), l.Why)
 		}
 	}
-	fmt.Fprintf(&b, "Plan: %d to roll back, %d to remove.\n", back.Count(plan.ActionRollback), back.Count(plan.ActionRemove))
+	b.WriteString(view.Summary(back, show) + "\n")
+	s.reports.planned(back, show)
 	return view.Text(s.env.Streams.Out, b.String())
 }
 

@@ -63,7 +63,7 @@ func Describe(s plan.Step, opts PlanOptions) Description {
 }
 
 // Summary counts in one line what a plan does.
-func Summary(p *plan.Plan) string { return planSummary(p) }
+func Summary(p *plan.Plan, opts PlanOptions) string { return planSummary(p, opts) }
 
 // Ending counts in one line how the steps of a run ended.
 func Ending(r executor.Report) string { return reportLine(r) }

@@ -61,7 +61,7 @@ func (h *human) Plan(p *plan.Plan, opts PlanOptions) {
 		}
 		h.step(&b, s, opts)
 	}
-	b.WriteString(h.paint(bold, planSummary(p)) + "\n")
+	b.WriteString(h.paint(bold, planSummary(p, opts)) + "\n")
 	fmt.Fprint(h.streams.Out, b.String())
 }
 
@@ -107,8 +107,10 @@ func headline(s plan.Step) string {
 
 func chartOf(r *state.Revision) string { return r.Chart.Name + "-" + r.Chart.Version }
 
-func planSummary(p *plan.Plan) string {
+func planSummary(p *plan.Plan, opts PlanOptions) string {
 	switch {
+	case opts.Undo:
+		return fmt.Sprintf("Plan: %d to roll back, %d to remove.", p.Count(plan.ActionRollback), p.Count(plan.ActionRemove))
 	case p.Changed():
 	case p.Mode == plan.ModeDestroy:
 		return "Nothing to uninstall: none of the selected releases is installed."

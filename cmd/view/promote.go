@@ -248,7 +248,7 @@ func planned(p Promotion, names namer) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nPlan of %s: %s\n", code(p.To), plain(strings.TrimPrefix(planSummary(p.Plan), "Plan: ")))
+	fmt.Fprintf(&b, "\nPlan of %s: %s\n", code(p.To), plain(strings.TrimPrefix(planSummary(p.Plan, PlanOptions{}), "Plan: ")))
 	for _, s := range p.Plan.Steps {
 		if !s.Action.Writes() {
 			continue

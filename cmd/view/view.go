@@ -45,6 +45,7 @@ type PlanOptions struct {
 	NamesOnInstall bool     // of a release that is not there yet, name the objects only
 	Form           Form     // how differences are laid out for people; FormatJSON and FormatYAML have one form
 	FoldLabels     bool     // tell changes of version labels once for all objects of a release
+	Undo           bool     // it puts back what a run did
 	Conflicts      string   // what to do about conflicts; empty: what holds for an apply
 
 	Saved *plan.Saved // what the plan was read from; nil: it was made just now

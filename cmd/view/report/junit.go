@@ -136,7 +136,7 @@ func (r *facts) junitCommand() *junitSuite {
 		out = view.DriftSummary(*r.Drift) + "\n"
 	}
 	if r.Plan != nil {
-		out += view.Summary(r.Plan) + "\n"
+		out += view.Summary(r.Plan, r.Show) + "\n"
 	}
 	if r.Executed != nil {
 		out += view.Ending(*r.Executed) + "\n"

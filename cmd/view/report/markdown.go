@@ -128,7 +128,7 @@ func (r *facts) summary() string {
 		lines = append(lines, escaped(view.DriftSummary(*r.Drift)))
 	}
 	if r.Plan != nil {
-		lines = append(lines, escaped(view.Summary(r.Plan)))
+		lines = append(lines, escaped(view.Summary(r.Plan, r.Show)))
 	}
 	if r.Executed != nil {
 		lines = append(lines, "**"+escaped(view.Ending(*r.Executed))+"**")

@@ -123,7 +123,7 @@ func (o Options) limit() int {
 // facts are a run with what all formats ask of it.
 type facts struct {
 	Run
-	releases []release                          // those of the plan, in its order
+	releases []release                          // those that a run ended with, in their order, then what else was planned
 	looked   []spec.ReleaseID                   // those of a look for drift, and those that there is something to say of; sorted
 	found    map[spec.ReleaseID][]drift.Finding // without what drift --fix has put back
 	contexts bool                               // there are releases in more than one, so that names tell theirs
@@ -134,29 +134,24 @@ type release struct {
 	id     spec.ReleaseID
 	step   *plan.Step
 	result *executor.Result // nil: nothing was executed
+	asked  bool             // the run was to put everything back
 }
 
 func factsOf(r Run) *facts {
 	f := &facts{Run: r, looked: lookedAt(r.Drift), found: map[spec.ReleaseID][]drift.Finding{}}
-	results := map[spec.ReleaseID]*executor.Result{}
-	if r.Executed != nil {
-		for i := range r.Executed.Results {
-			x := &r.Executed.Results[i]
-			results[x.Step.Release.ID] = x
-		}
-	}
 	seen := map[string]bool{}
 	for _, id := range f.looked {
 		seen[id.Context] = true
 	}
-	if r.Plan != nil {
-		for i := range r.Plan.Steps {
-			s := &r.Plan.Steps[i]
-			seen[s.Release.ID.Context] = true
-			f.releases = append(f.releases, release{id: s.Release.ID, step: s, result: results[s.Release.ID]})
-		}
+	f.releases = releasesOf(r)
+	for _, one := range f.releases {
+		seen[one.id.Context] = true
 	}
 	if r.Drift != nil {
+		results := map[spec.ReleaseID]*executor.Result{}
+		for _, one := range f.releases {
+			results[one.id] = one.result
+		}
 		for _, one := range r.Drift.Findings {
 			if x := results[one.Release]; x == nil || x.Outcome != executor.OutcomeDone || !one.Fixable() {
 				f.found[one.Release] = append(f.found[one.Release], one)
@@ -167,13 +162,41 @@ func factsOf(r Run) *facts {
 	return f
 }
 
+// releasesOf are the releases of a run and of its plan. A run that goes on with
+// another one ends with more of them than it planned: with what that one did.
+func releasesOf(r Run) []release {
+	var all []release
+	at := map[spec.ReleaseID]int{}
+	if r.Executed != nil {
+		for i := range r.Executed.Results {
+			x := &r.Executed.Results[i]
+			at[x.Step.Release.ID] = len(all)
+			all = append(all, release{id: x.Step.Release.ID, step: &x.Step, result: x, asked: r.Executed.UndoAsked})
+		}
+	}
+	if r.Plan == nil {
+		return all
+	}
+	for i := range r.Plan.Steps {
+		s := &r.Plan.Steps[i]
+		if n, ran := at[s.Release.ID]; ran {
+			all[n].step = s
+		} else {
+			all = append(all, release{id: s.Release.ID, step: s})
+		}
+	}
+	return all
+}
+
 // failed reports whether the step did not end well.
 func (r release) failed() bool {
 	if r.result == nil {
 		return false
 	}
 	switch r.result.Outcome {
-	case executor.OutcomeFailed, executor.OutcomeCancelled, executor.OutcomeUndone, executor.OutcomeUndoFailed:
+	case executor.OutcomeUndone:
+		return !r.asked
+	case executor.OutcomeFailed, executor.OutcomeCancelled, executor.OutcomeUndoFailed:
 		return true
 	case executor.OutcomeUnchanged, executor.OutcomeDone, executor.OutcomeSkipped:
 		return false

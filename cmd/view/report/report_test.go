@@ -272,6 +272,56 @@ func withoutLine(s, prefix string) string {
 	return b.String()
 }
 
+func TestARunThatGoesOnReportsAllThatItEndedWith(t *testing.T) {
+	before, left := planned("before", plan.ActionUpgrade), planned("left", plan.ActionUpgrade)
+	back := planned("before", plan.ActionRollback)
+	tests := []struct {
+		name    string
+		run     Run
+		want    []string // of Markdown
+		failing int      // test cases
+	}{
+		{"with what it had done before", Run{Command: "resume",
+			Plan: &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{left}},
+			Executed: &executor.Report{Results: []executor.Result{
+				{Step: before, Outcome: executor.OutcomeDone}, {Step: left, Outcome: executor.OutcomeDone},
+			}}},
+			[]string{
+				"Plan: 0 to install, 1 to upgrade, 0 to uninstall, 0 unchanged.", "**Done: 2 upgraded in ",
+				"| &#126; | <code>shop/before</code> | upgrade | <code>app-1.0.0</code> → <code>app-1.1.0</code> | done |\n| &#126; | <code>shop/left</code> |",
+			}, 0},
+		{"with what was put back of that", Run{Command: "resume", ExitCode: 6,
+			Plan: &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{left}},
+			Executed: &executor.Report{UndoRan: true, Results: []executor.Result{
+				{Step: before, Outcome: executor.OutcomeUndone}, {Step: left, Outcome: executor.OutcomeUndone, Err: errors.New("no")},
+			}}},
+			[]string{"put back: 2 undone", "<code>shop/before</code>: undone"}, 2},
+		{"as put back where that was asked for", Run{Command: "resume",
+			Plan: &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{back}}, Show: view.PlanOptions{Undo: true},
+			Executed: &executor.Report{UndoRan: true, UndoAsked: true, Results: []executor.Result{
+				{Step: before, Outcome: executor.OutcomeUndone}, {Step: left, Outcome: executor.OutcomeSkipped, Because: "it was never begun"},
+			}}},
+			[]string{"Plan: 1 to roll back, 0 to remove.", "**Put back: 1 undone, 1 skipped in ", "| rollback |"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := written(t, FormatMarkdown, tt.run)
+			for _, want := range tt.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%q is not in\n%s", want, got)
+				}
+			}
+			xml := written(t, FormatJUnit, tt.run)
+			if n := strings.Count(xml, "<testcase "); n != 3 {
+				t.Errorf("%d test cases, of the command and two releases, in\n%s", n, xml)
+			}
+			if n := strings.Count(xml, "<failure "); n != tt.failing {
+				t.Errorf("%d of them fail in\n%s", n, xml)
+			}
+		})
+	}
+}
+
 func TestAnUnknownFormatIsNamed(t *testing.T) {
 	err := Write(&bytes.Buffer{}, "html", Run{}, Options{})
 	if err == nil || !strings.Contains(err.Error(), `"html"`) || !strings.Contains(err.Error(), "prometheus or sarif") {
