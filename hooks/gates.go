@@ -97,6 +97,8 @@ type Program struct {
 	Env  []string // NAME=value, on top of our own environment
 	Dir  string   // absolute; the program runs there
 	Show bool     // its output is for Options.Output
+	// Hide takes secrets out of a line of its output; nil: there are none.
+	Hide func(line string) string
 }
 
 // Start runs a program as a hook runs. It gives its last lines, at most 20. The
@@ -106,6 +108,6 @@ func (r *Runner) Start(ctx context.Context, p Program) ([]string, error) {
 		return nil, err
 	}
 	said := &Error{Event: EventVerify, Hook: p.Name}
-	err := r.start(ctx, process{argv: p.Argv, env: p.Env, dir: p.Dir, show: p.Show}, said)
+	err := r.start(ctx, process{argv: p.Argv, env: p.Env, dir: p.Dir, show: p.Show, hide: p.Hide}, said)
 	return said.Output, err
 }

@@ -92,3 +92,18 @@ func TestAProgramOfAGateIsStartedAsAHookIs(t *testing.T) {
 		t.Errorf("output (-want +got):\n%s", d)
 	}
 }
+
+func TestSecretsOfAProgramAreHidden(t *testing.T) {
+	f := newFixture(t, nil)
+	said, err := f.Start(t.Context(), hooks.Program{Name: "smoke", Argv: []string{"sh", "-c", "echo with sesame; exit 3"}, Dir: f.dir, Show: true,
+		Hide: func(line string) string { return strings.ReplaceAll(line, "sesame", spec.Masked) }})
+	if err == nil {
+		t.Fatal("the program did not fail")
+	}
+	if d := cmp.Diff([]string{"with (masked)"}, said); d != "" {
+		t.Errorf("last lines (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"hook[verify] logs | with (masked)"}, *f.lines); d != "" {
+		t.Errorf("output (-want +got):\n%s", d)
+	}
+}

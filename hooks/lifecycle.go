@@ -66,13 +66,7 @@ func (e *Error) Error() string {
 		s.WriteString(at + ": ")
 	}
 	fmt.Fprintf(&s, "running hook %q at %s: %v", e.Hook, e.Event, e.Err)
-	if len(e.Output) > 0 {
-		s.WriteString("; its last output:")
-	}
-	for _, line := range e.Output {
-		s.WriteString("\n  " + line)
-	}
-	return s.String()
+	return Told(s.String(), e.Output)
 }
 
 // Unwrap gives the cause.
@@ -195,12 +189,13 @@ type process struct {
 	env  []string // on top of our own
 	dir  string
 	show bool // its output is for Options.Output
+	hide func(text string) string
 }
 
 // start runs a program without a shell and waits for it. failed gets its last
 // lines.
 func (r *Runner) start(ctx context.Context, p process, failed *Error) error {
-	out := &lines{}
+	out := &lines{hide: p.hide}
 	if p.show && r.opts.Output != nil {
 		out.emit = func(text string) {
 			r.opts.Output(Line{Event: failed.Event, Hook: failed.Hook, Text: text})

@@ -182,10 +182,10 @@ func TestErrorNamesPlaceAndOutputButNoArguments(t *testing.T) {
 		t.Fatal("the hook did not fail")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if want := `helmfile.yaml:2:5: running hook "./login.sh" at prepare: exit status 1; its last output:`; lines[0] != want {
+	if want := `helmfile.yaml:2:5: running hook "./login.sh" at prepare: exit status 1`; lines[0] != want {
 		t.Errorf("first line is\n%s\nwant\n%s", lines[0], want)
 	}
-	if len(lines) != 21 || lines[1] != "  line 10" || lines[20] != "  line 29" {
+	if len(lines) != 22 || lines[1] != "  its last output:" || lines[2] != "    line 10" || lines[21] != "    line 29" {
 		t.Errorf("output is %q, want lines 10 to 29", lines[1:])
 	}
 	if strings.Contains(err.Error(), "hunter2") {

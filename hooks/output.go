@@ -2,7 +2,9 @@ package hooks
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -15,9 +17,10 @@ const (
 // lines splits what a process writes. It is written to by one goroutine, which
 // os/exec guarantees when stdout and stderr are the same writer.
 type lines struct {
-	emit func(text string) // nil: nobody listens
-	rest []byte            // of a line that is not complete
-	kept []string          // the last lines
+	emit func(text string)        // nil: nobody listens
+	hide func(text string) string // takes secrets out of a line; nil: there are none
+	rest []byte                   // of a line that is not complete
+	kept []string                 // the last lines
 }
 
 // Write never fails.
@@ -48,10 +51,13 @@ func (l *lines) flush() {
 
 func (l *lines) line(raw []byte) {
 	text := strings.ToValidUTF8(strings.TrimSuffix(string(raw), "\r"), "\uFFFD")
+	if l.hide != nil {
+		text = l.hide(text)
+	}
 	if l.emit != nil {
 		l.emit(text)
 	}
-	l.kept = append(l.kept, text)
+	l.kept = append(l.kept, plain(text))
 	if len(l.kept) > keptLines {
 		l.kept = l.kept[1:]
 	}
@@ -64,4 +70,32 @@ func (l *lines) last() []string {
 		kept = kept[:len(kept)-1]
 	}
 	return kept
+}
+
+// plain is a line without what only a terminal understands.
+func plain(line string) string {
+	if strings.IndexFunc(line, unicode.IsControl) < 0 {
+		return line
+	}
+	line = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])?`).ReplaceAllString(line, "")
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r):
+			return -1
+		default:
+			return r
+		}
+	}, line), " ")
+}
+
+// Told is what an error says of a program: the cause on a line, and below it,
+// further in, the last lines that the program wrote. Who has room for one line
+// leaves out those that begin with a blank.
+func Told(cause string, output []string) string {
+	if len(output) == 0 {
+		return cause
+	}
+	return cause + "\n  its last output:\n    " + strings.Join(output, "\n    ")
 }

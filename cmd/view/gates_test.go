@@ -1,6 +1,7 @@
 package view
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flotilla-sh/flotilla/executor"
+	"github.com/flotilla-sh/flotilla/hooks"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
 )
@@ -73,5 +75,33 @@ func TestARowSaysWhatItsReleaseIsVerifiedBy(t *testing.T) {
 	l.event(begin)
 	if got := strings.Join(l.table(), "\n"); !strings.Contains(got, "n/web rolling back") {
 		t.Errorf("table %s", got)
+	}
+}
+
+// TestWhatAProgramWroteIsToldOnce: with the release that failed, and not once more
+// where the report says why it was put back.
+func TestWhatAProgramWroteIsToldOnce(t *testing.T) {
+	p := examplePlan()
+	failed := errors.New(hooks.Told("h.yaml:1: the gate \"smoke\" was not passed: exit status 3", []string{"no stock", "", "  in shop"}))
+	_, errs := render(t, FormatHuman, func(v View) {
+		v.Event(executor.Event{Kind: executor.EventFinished, Step: p.Steps[0], Outcome: executor.OutcomeFailed, Err: failed})
+		v.Report(executor.Report{UndoRan: true, Results: []executor.Result{{Step: p.Steps[0], Outcome: executor.OutcomeUndone, Err: failed}}, HookErrs: []error{failed}}, plan.ModeApply)
+	})
+	for _, want := range []string{
+		` n/web failed (0.0s)
+    h.yaml:1: the gate "smoke" was not passed: exit status 3
+      its last output:
+        no stock
+          in shop
+`,
+		`, after h.yaml:1: the gate "smoke" was not passed: exit status 3
+  Error: h.yaml:1: the gate "smoke" was not passed: exit status 3
+      its last output:
+        no stock
+`,
+	} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("%s\nis not in\n%s", want, errs)
+		}
 	}
 }

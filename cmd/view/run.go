@@ -64,7 +64,7 @@ func (h *human) finished(e executor.Event) string {
 	case executor.OutcomeDone:
 		return fmt.Sprintf("%s %s %s %s\n", h.err.paint(green, "✓"), name, done, h.err.paint(dim, "("+elapsed(e.Elapsed)+")"))
 	case executor.OutcomeFailed, executor.OutcomeCancelled:
-		text := fmt.Sprintf("%s %s %s %s\n    %s\n", h.err.paint(red, "✗"), name, e.Outcome, h.err.paint(dim, "("+elapsed(e.Elapsed)+")"), oneLine(e.Err))
+		text := fmt.Sprintf("%s %s %s %s\n    %s\n", h.err.paint(red, "✗"), name, e.Outcome, h.err.paint(dim, "("+elapsed(e.Elapsed)+")"), whole(e.Err))
 		var op *state.OperationError
 		if errors.As(e.Err, &op) {
 			text += troubles(op.Troubles)
@@ -79,11 +79,39 @@ func (h *human) finished(e executor.Event) string {
 	}
 }
 
+// oneLine is what an error says, without what it tells below that.
 func oneLine(err error) string {
-	if err == nil {
-		return ""
+	cause, _ := parted(err)
+	return cause
+}
+
+// whole is a line, and below it what the error tells further in, such as what a
+// program wrote.
+func whole(err error) string {
+	cause, more := parted(err)
+	if len(more) == 0 {
+		return cause
 	}
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	return cause + "\n" + indent(strings.Join(more, "\n"), "    ")
+}
+
+// parted takes an error's lines apart. Those that begin with a blank belong to
+// the line before.
+func parted(err error) (cause string, more []string) {
+	if err == nil {
+		return "", nil
+	}
+	var causes []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		switch text := strings.Join(strings.Fields(line), " "); {
+		case text == "":
+		case strings.HasPrefix(line, " ") && len(causes) > 0:
+			more = append(more, strings.TrimRight(line, " "))
+		default:
+			causes = append(causes, text)
+		}
+	}
+	return strings.Join(causes, "; "), more
 }
 
 // Report says what was done, undone and skipped, and why; then what needs
@@ -136,10 +164,10 @@ func (h *human) leftovers(b *strings.Builder, r executor.Report) {
 		}
 	}
 	for _, err := range r.HookErrs {
-		fmt.Fprintf(b, "  %s%s\n", h.err.paint(red, "Error: "), oneLine(err))
+		fmt.Fprintf(b, "  %s%s\n", h.err.paint(red, "Error: "), whole(err))
 	}
 	for _, err := range r.RecordErrs {
-		fmt.Fprintf(b, "  %s%s\n", h.err.paint(yellow, "Warning: "), oneLine(err))
+		fmt.Fprintf(b, "  %s%s\n", h.err.paint(yellow, "Warning: "), whole(err))
 	}
 }
 

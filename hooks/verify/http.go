@@ -93,10 +93,8 @@ func (a answer) shown(redact func(string) string) string {
 	return strings.TrimSpace(text)
 }
 
-// hide takes out of what a server says what the gate has told it in confidence,
-// and every secret that the run has met.
+// hide is hiding of what the gate tells a server.
 func (r *Runner) hide(to spec.Reach) func(string) string {
-	const short = 4 // such a text is part of too many words
 	var secrets []string
 	for _, value := range to.Headers {
 		_, credentials, _ := strings.Cut(value, " ") // Bearer ...
@@ -109,6 +107,13 @@ func (r *Runner) hide(to spec.Reach) func(string) string {
 			secrets = append(secrets, values...)
 		}
 	}
+	return r.hiding(secrets)
+}
+
+// hiding takes out of a text what a gate has told in confidence, and every secret
+// that the run has met.
+func (r *Runner) hiding(secrets []string) func(string) string {
+	const short = 4                                                            // such a text is part of too many words
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
 	var pairs []string
 	for _, s := range secrets {

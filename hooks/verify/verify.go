@@ -47,6 +47,8 @@ type Error struct {
 	Want  string // what was expected; empty: Err says all
 	Tries int
 	Err   error // what was seen last
+	// Output are the last lines of a program, at most 20, without secrets.
+	Output []string
 }
 
 // Error prints the place first, as compilers do.
@@ -67,7 +69,7 @@ func (e *Error) Error() string {
 	if e.Tries > 1 {
 		fmt.Fprintf(&b, " (try %d)", e.Tries)
 	}
-	return b.String()
+	return hooks.Told(b.String(), e.Output)
 }
 
 // Unwrap gives what was seen last.
@@ -92,6 +94,10 @@ func (r *Runner) Run(ctx context.Context, rel spec.Release, g spec.Gate, told fu
 			return fmt.Errorf("waiting for the gate %q: %w", g.Title(), context.Cause(ctx))
 		}
 		err.Gate, err.Group, err.Pos = g.Title(), g.Group, g.Pos
+		var program said
+		if errors.As(err.Err, &program) {
+			err.Output = program.lines
+		}
 		return err
 	}
 	return nil
@@ -184,10 +190,14 @@ func (r *Runner) once(ctx context.Context, g spec.Gate, t trial) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.Timeout, tooLong{g.Timeout})
 	defer cancel()
 	err := t.try(ctx)
-	if err != nil && errors.As(context.Cause(ctx), new(tooLong)) {
-		return context.Cause(ctx)
+	if err == nil || !errors.As(context.Cause(ctx), new(tooLong)) {
+		return err
 	}
-	return err
+	var program said
+	if errors.As(err, &program) {
+		return said{context.Cause(ctx), program.lines}
+	}
+	return context.Cause(ctx)
 }
 
 // tooLong is the end of a try that has its time used up.

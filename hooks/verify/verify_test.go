@@ -163,6 +163,9 @@ func TestATryThatTakesTooLongIsEnded(t *testing.T) {
 	g := probe(server.URL+"/hangs", nil)
 	g.Timeout, g.Interval = 20*time.Millisecond, time.Millisecond
 	told(t, verify.New(verify.Options{}).Run(t.Context(), spec.Release{}, g, nil), "it took longer than 20ms")
+	g = spec.Gate{Kind: spec.GateCommand, Timeout: 200 * time.Millisecond, Command: spec.GateCommandRun{Argv: []string{"sh", "-c", "echo waiting for the shop; exec sleep 60"}, Dir: t.TempDir()}}
+	told(t, verify.New(verify.Options{Programs: hooks.New(hooks.Options{})}).Run(t.Context(), spec.Release{}, g, nil),
+		"it took longer than 200ms\n  its last output:\n    waiting for the shop")
 }
 
 func TestAnInterruptEndsASoakAtOnce(t *testing.T) {
@@ -293,7 +296,15 @@ func TestCommand(t *testing.T) {
 		t.Errorf("it wrote %q, %v", out, err)
 	}
 	told(t, run(t, sh(`echo swordfish; echo more >&2; exit 3`)),
-		"the gate \"smoke\" was not passed: expected exit status 0, exit status 3; its last output:\n  (masked)\n  more")
+		"the gate \"smoke\" was not passed: expected exit status 0, exit status 3\n  its last output:\n    (masked)\n    more")
+	told(t, run(t, sh(`printf '\033[31mred\033[0m\tand \033]0;title\007plain\r\n'; exit 3`)),
+		"exit status 3\n  its last output:\n    red and plain")
+	keys := sh(`echo "$API_TOKEN of $INNER"; exit 3`)
+	keys.Command.Env["API_TOKEN"] = "sesame-oil"
+	told(t, run(t, keys), "its last output:\n    (masked) of in ner")
+	tired := sh(`exit 3`)
+	tired.Within = 20 * time.Millisecond
+	told(t, run(t, tired), "expected exit status 0 within 20ms, exit status 3 (try ")
 	again := sh(`test -e there || { touch there; exit 1; }`)
 	again.Within = time.Minute
 	told(t, run(t, again), "")
