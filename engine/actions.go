@@ -8,7 +8,6 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
-	"helm.sh/helm/v4/pkg/storage/driver"
 
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
@@ -270,17 +269,19 @@ func (o *operation) reopen(cause error) error {
 	return o.records.fail(last, fmt.Sprintf("Uninstall failed: %v", cause))
 }
 
-// Forget removes the history of a release that is uninstalled, as left says it:
-// state.ErrStale tells that the newest record is another one by now. A release
-// without records is forgotten already.
-func (e *Engine) Forget(ctx context.Context, r spec.Release, left state.Trace) error {
-	if err := e.forget(ctx, r, left); err != nil {
+// Forget removes the records of an uninstalled release that are newer than the
+// revision above, all of them when that is zero. What is left then is as it was
+// before the release was installed: only history. left says what the newest record
+// is to be; state.ErrStale tells that it is another one by now. A release without
+// records is forgotten already.
+func (e *Engine) Forget(ctx context.Context, r spec.Release, left state.Trace, above int) error {
+	if err := e.forget(ctx, r, left, above); err != nil {
 		return fmt.Errorf("removing the records of %s: %w", r.ID, err)
 	}
 	return nil
 }
 
-func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace) error {
+func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace, above int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -295,7 +296,7 @@ func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace) e
 		return err
 	}
 	all, err := records.all()
-	if err != nil || len(all) == 0 {
+	if err != nil || len(all) == 0 || all[len(all)-1].Version <= above {
 		return err
 	}
 	last := all[len(all)-1]
@@ -305,11 +306,5 @@ func (e *Engine) forget(ctx context.Context, r spec.Release, left state.Trace) e
 	case left.Revision > 0 && last.Version != left.Revision:
 		return fmt.Errorf("%w: this run left revision %d, and the newest is %d", state.ErrStale, left.Revision, last.Version)
 	}
-	// Oldest first: as long as one is left, the newest says uninstalled.
-	for _, r := range all {
-		if _, err := records.Delete(recordKey(r.Name, r.Version)); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
-			return fmt.Errorf("revision %d: %w", r.Version, err)
-		}
-	}
-	return nil
+	return records.dropAbove(above)
 }

@@ -191,7 +191,7 @@ func (f *fleet) gone(ctx context.Context, r spec.Release) error {
 
 func (f *fleet) forgotten(ctx context.Context, r spec.Release) error {
 	f.t.Helper()
-	return f.Forget(ctx, r, f.left(r))
+	return f.Forget(ctx, r, f.left(r), 0)
 }
 
 func (f *fleet) left(r spec.Release) state.Trace {

@@ -42,7 +42,7 @@ func (f *fleet) install(r spec.Release) state.Trace {
 func (f *fleet) removed(r spec.Release, left state.Trace) {
 	f.t.Helper()
 	left, err := f.Remove(context.Background(), r, left)
-	if err = errors.Join(err, f.Forget(context.Background(), r, left)); err != nil {
+	if err = errors.Join(err, f.Forget(context.Background(), r, left, 0)); err != nil {
 		f.t.Fatal(err)
 	}
 }

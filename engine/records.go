@@ -108,6 +108,34 @@ func (s *records) last() (*v1.Release, error) {
 	return copyRelease(all[len(all)-1]), nil
 }
 
+// dropAbove deletes the records of a release that is uninstalled, but for those up
+// to a number: they say again that it is, which an install has made "superseded".
+// Oldest first: as long as one is left, the newest says uninstalled. Nothing is
+// deleted where history limits have taken what was to be left.
+func (s *records) dropAbove(number int) error {
+	all, err := s.all()
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(all, func(r *v1.Release) bool { return r.Version > number })
+	switch {
+	case at < 0, at == 0 && number > 0:
+		return nil
+	case at > 0 && all[at-1].Info.Status != rcommon.StatusUninstalled:
+		kept := copyRelease(all[at-1])
+		kept.SetStatus(rcommon.StatusUninstalled, "Uninstallation complete")
+		if err := s.Update(recordKey(kept.Name, kept.Version), kept); err != nil {
+			return fmt.Errorf("revision %d: %w", kept.Version, err)
+		}
+	}
+	for _, r := range all[at:] {
+		if _, err := s.Delete(recordKey(r.Name, r.Version)); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+			return fmt.Errorf("revision %d: %w", r.Version, err)
+		}
+	}
+	return nil
+}
+
 func (s *records) get(name string, number int) (*v1.Release, error) {
 	found, err := s.Driver.Get(recordKey(name, number))
 	if err != nil {

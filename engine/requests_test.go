@@ -96,7 +96,7 @@ func TestABadLineLosesNothing(t *testing.T) {
 		if left, err = bad.Uninstall(ctx, r, f.read(r)); err != nil || value() != "absent" {
 			t.Fatalf("uninstalling: %v, v is %s", err, value())
 		}
-		if err := bad.Forget(ctx, r, left); err != nil {
+		if err := bad.Forget(ctx, r, left, 0); err != nil {
 			t.Fatal(err)
 		}
 		f.wantHistory(r, "")

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -69,13 +70,13 @@ func TestAnUndoLeavesAReleaseAloneOnWhichSomebodyElseWorkedSince(t *testing.T) {
 		t.Errorf("rolling back what somebody uninstalled: %v", err)
 	}
 	f.mustApply(r, map[string]any{"v": "again"})
-	if err := f.Forget(ctx, r, uninstalled); !errors.Is(err, ErrNotUninstalled) {
+	if err := f.Forget(ctx, r, uninstalled, 0); !errors.Is(err, ErrNotUninstalled) {
 		t.Errorf("forgetting what is there again: %v", err)
 	}
 	if err := f.gone(ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Forget(ctx, r, uninstalled); !errors.Is(err, state.ErrStale) {
+	if err := f.Forget(ctx, r, uninstalled, 0); !errors.Is(err, state.ErrStale) {
 		t.Errorf("forgetting what another uninstall left: %v", err)
 	}
 	f.wantHistory(r, "1=superseded 2=superseded 3=superseded 4=uninstalled")
@@ -93,5 +94,37 @@ func TestAnInstallThatWroteNothingLeavesNothingToUndo(t *testing.T) {
 	}
 	if _, err := f.Remove(ctx, r, left); err != nil || f.configMap("shared") == nil {
 		t.Errorf("removing: %v, the object is %v", err, f.configMap("shared"))
+	}
+}
+
+func TestWhatWasOnlyHistoryIsOnlyThatHistoryAgain(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	dir := writeChart(t, map[string]string{"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"})
+	r := f.release(dir, "once")
+	f.mustApply(r, map[string]any{"v": "one"})
+	f.mustApply(r, map[string]any{"v": "two"})
+	if err := f.gone(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHistory(r, "1=superseded 2=uninstalled")
+	was := f.read(r)
+
+	f.mustApply(r, map[string]any{"v": "three"})
+	f.wantHistory(r, "1=superseded 2=superseded 3=deployed")
+	left, err := f.Remove(ctx, r, f.left(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // whoever was cut off does it again
+		if err := f.Forget(ctx, r, left, 2); err != nil {
+			t.Fatal(err)
+		}
+		f.wantHistory(r, "1=superseded 2=uninstalled")
+	}
+	if is := f.read(r); !reflect.DeepEqual(is.Last().Values, was.Last().Values) {
+		t.Errorf("the newest revision has the values %v, want %v", is.Last().Values, was.Last().Values)
+	}
+	if err := f.Forget(ctx, r, state.Trace{}, 7); err != nil {
+		t.Errorf("nothing is newer: %v", err)
 	}
 }

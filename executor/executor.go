@@ -41,8 +41,9 @@ type Undoer interface {
 	Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error
 	// Remove is an Uninstall of what an Install left.
 	Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error)
-	// Forget drops the history that an Uninstall or Remove kept.
-	Forget(ctx context.Context, r spec.Release, left state.Trace) error
+	// Forget drops what an Uninstall or Remove kept of the history above a revision;
+	// zero: all of it.
+	Forget(ctx context.Context, r spec.Release, left state.Trace, above int) error
 	// DropNamespace deletes the namespace that an Install created. Its error
 	// says why the namespace stays, such as what is in it.
 	DropNamespace(ctx context.Context, r spec.Release, left state.Trace) error

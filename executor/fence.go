@@ -128,11 +128,11 @@ func (g guardedUndoer) Remove(ctx context.Context, r spec.Release, left state.Tr
 	return g.to.Remove(ctx, r, left)
 }
 
-func (g guardedUndoer) Forget(ctx context.Context, r spec.Release, left state.Trace) error {
+func (g guardedUndoer) Forget(ctx context.Context, r spec.Release, left state.Trace, above int) error {
 	if err := g.gate.check(); err != nil {
 		return err
 	}
-	return g.to.Forget(ctx, r, left)
+	return g.to.Forget(ctx, r, left, above)
 }
 
 func (g guardedUndoer) DropNamespace(ctx context.Context, r spec.Release, left state.Trace) error {

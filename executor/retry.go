@@ -156,8 +156,8 @@ func (p persistentUndo) Remove(ctx context.Context, r spec.Release, left state.T
 }
 
 // Forget implements Undoer.
-func (p persistentUndo) Forget(ctx context.Context, r spec.Release, left state.Trace) error {
-	return p.persist(ctx, func(ctx context.Context) error { return p.Undoer.Forget(ctx, r, left) })
+func (p persistentUndo) Forget(ctx context.Context, r spec.Release, left state.Trace, above int) error {
+	return p.persist(ctx, func(ctx context.Context) error { return p.Undoer.Forget(ctx, r, left, above) })
 }
 
 // DropNamespace implements Undoer.

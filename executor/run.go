@@ -243,7 +243,7 @@ func commit(ctx context.Context, r Report, w Workers, opts Options) Report {
 		return r
 	}
 	for _, x := range kept {
-		if err := w.Undo.Forget(ctx, x.Step.Release, x.Left); err != nil {
+		if err := w.Undo.Forget(ctx, x.Step.Release, x.Left, 0); err != nil {
 			r.RecordErrs = append(r.RecordErrs, fmt.Errorf("dropping the history of %s: %w", x.Step.Release.ID, err))
 		}
 	}
@@ -315,10 +315,11 @@ func putBack(ctx context.Context, s plan.Step, w Workers) error {
 		if left.Revision == 0 {
 			left = s.Left // it is uninstalled already, perhaps by a process that was cut off
 		}
-		if s.Base > 0 || left.Revision == 0 {
-			return err // what an uninstall before this run kept stays
+		if left.Revision == 0 {
+			return err
 		}
-		return errors.Join(err, w.Undo.Forget(ctx, s.Release, left))
+		// What an uninstall before this run kept stays.
+		return errors.Join(err, w.Undo.Forget(ctx, s.Release, left, s.Base))
 	case plan.ActionNone, plan.ActionInstall, plan.ActionUpgrade, plan.ActionUninstall:
 		return fmt.Errorf("action %q does not belong into an undo", s.Action)
 	default:

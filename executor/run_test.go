@@ -109,9 +109,13 @@ func (f *fleet) moved(r spec.Release, left state.Trace) bool {
 	return f.made[r.ID.Name]+f.theirs[r.ID.Name] != left.Revision
 }
 
-func (f *fleet) Forget(_ context.Context, r spec.Release, _ state.Trace) error {
+func (f *fleet) Forget(_ context.Context, r spec.Release, _ state.Trace, above int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if above > 0 {
+		f.log = append(f.log, fmt.Sprintf("forget %s above %d", r.ID.Name, above))
+		return nil
+	}
 	f.log = append(f.log, "forget "+r.ID.Name)
 	delete(f.kept, r.ID.Name)
 	return nil
@@ -402,7 +406,7 @@ func TestUndoingAnInstallKeepsTheHistoryThatWasThereBefore(t *testing.T) {
 		p := build(t, f, "+a")
 		p.Steps[0].Base = 4
 		Run(t.Context(), p, workers(f), Options{})
-		if got := strings.Join(f.log, ", "); got != "install a, uninstall a" {
+		if got := strings.Join(f.log, ", "); got != "install a, uninstall a, forget a above 4" {
 			t.Errorf("log %q", got)
 		}
 	})
