@@ -54,7 +54,7 @@ func (r *round) chaos(t *testing.T, c *clustertest.Cluster, d disturbance) {
 	before := r.bring()
 	next := r.base.changed(r.rng)
 	if at := r.rng.IntN(len(next.releases)); r.rng.IntN(2) == 0 && next.releases[at].chart == "unit" {
-		next = next.wounded(r.rng, at, woundRefused, before.installed())
+		next = next.wounded(r.rng, at, woundRefused, before)
 	}
 	next.write(r, r.dir)
 	w := lay(t, c, "")

@@ -232,19 +232,20 @@ const (
 // wounds are those that show only while the plan is executed.
 var wounds = []wound{woundRefused, woundHook, woundHookHangs, woundUnready, woundImmutable}
 
-// wounded makes the release at i, which the base may have, fail.
-func (e environment) wounded(rng *rand.Rand, i int, how wound, base map[id]bool) environment {
+// wounded makes the release at i, which may be there before, fail.
+func (e environment) wounded(rng *rand.Rand, i int, how wound, before snapshot) environment {
 	next := e.clone()
 	r := &next.releases[i]
 	r.installed, r.values.Mark = true, string(e.mark)
 	event := "install"
-	if base[r.id] {
+	if before.installed(r.id) {
 		event = "upgrade"
 	}
 	event = []string{"pre-", "post-"}[rng.IntN(2)] + event
 	hooks := slices.DeleteFunc(r.values.Hooks, func(h hook) bool { return h.Event == event })
-	short := 3 + rng.IntN(3)
-	if how == woundImmutable && (!base[r.id] || r.values.App == nil) {
+	short := 5 + rng.IntN(5)
+	_, app := before.objects[object{"Deployment", r.id.Namespace, r.id.Name}]
+	if how == woundImmutable && (!app || r.values.App == nil) {
 		how = woundRefused
 	}
 	switch how {

@@ -121,13 +121,10 @@ func refusing(t testing.TB, c *clustertest.Cluster) {
 	awaitRefusal(t, c)
 }
 
-// installed are the releases of a snapshot.
-func (s snapshot) installed() map[id]bool {
-	all := map[id]bool{}
-	for name := range s.releases {
-		all[name] = true
-	}
-	return all
+// installed reports whether a release is there, as more than history.
+func (s snapshot) installed(name id) bool {
+	one, there := s.releases[name]
+	return there && one.status != "uninstalled"
 }
 
 // bring applies the base, and gives what is there then.
@@ -181,7 +178,9 @@ func (r *round) graph(runs int) {
 			r.keep(e)
 			return
 		}
-		maps.Copy(left, kept(r, e))
+		for name, yes := range kept(r, e) {
+			left[name] = left[name] || yes
+		}
 		if asItWas := e.code == 6 || !renders; !asItWas || n == runs-1 {
 			r.mended(healthy, left)
 			r.base = healthy
@@ -212,7 +211,7 @@ func (r *round) ailing(next environment, before snapshot) (_ environment, render
 		if r.rng.IntN(12) == 0 {
 			how, renders = woundRender, false
 		}
-		next = next.wounded(r.rng, at, how, before.installed())
+		next = next.wounded(r.rng, at, how, before)
 		r.Logf("%s: %s", next.releases[at].id, how)
 	}
 	return next, renders

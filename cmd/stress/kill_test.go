@@ -77,7 +77,7 @@ func (k *kills) all(t *testing.T, ails bool) {
 	k.next = k.healthy
 	if ails {
 		at := len(k.next.releases) - 1
-		k.next = k.next.wounded(k.rng, at, woundRefused, k.before.installed())
+		k.next = k.next.wounded(k.rng, at, woundRefused, k.before)
 	}
 	for _, b := range k.blows() {
 		k.once(t, ails, b)

@@ -42,7 +42,7 @@ func TestAnApplyLeavesNoGoroutine(t *testing.T) {
 	flotilla(0, "apply")
 	base := r.look(t, r.base)
 	next := r.base.changed(r.rng)
-	next.wounded(r.rng, len(next.releases)-1, woundRefused, base.installed()).write(t, r.dir)
+	next.wounded(r.rng, len(next.releases)-1, woundRefused, base).write(t, r.dir)
 	flotilla(6, "apply")
 	flotilla(0, "destroy")
 	if err := clustertest.Leaks(before); err != nil {
