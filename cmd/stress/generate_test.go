@@ -244,8 +244,8 @@ func (e environment) wounded(rng *rand.Rand, i int, how wound, before snapshot) 
 	event = []string{"pre-", "post-"}[rng.IntN(2)] + event
 	hooks := slices.DeleteFunc(r.values.Hooks, func(h hook) bool { return h.Event == event })
 	short := 5 + rng.IntN(5)
-	_, app := before.objects[object{"Deployment", r.id.Namespace, r.id.Name}]
-	if how == woundImmutable && (!app || r.values.App == nil) {
+	_, deployed := before.objects[object{"Deployment", r.id.Namespace, r.id.Name}]
+	if how == woundImmutable && (!deployed || r.values.App == nil) {
 		how = woundRefused
 	}
 	switch how {
