@@ -48,6 +48,9 @@ func (c *driftCmd) Run(ctx context.Context, s *session) error {
 	err = unseen(report)
 	if c.Fix {
 		err = errors.Join(err, look.fix(ctx, report))
+		if ctx.Err() == nil && look.left(report) && err == nil {
+			return told{exitChanges}
+		}
 	}
 	if err == nil && c.DetailedExitcode && report.Drifted() {
 		return told{exitChanges}

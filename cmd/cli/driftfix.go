@@ -20,7 +20,7 @@ import (
 
 // fixFlags are for putting back what drifted.
 type fixFlags struct {
-	Fix            bool       `help:"Put back what was deployed, of the objects that drifted: a new revision of each release with the content of the deployed one. What the state files want now is not looked at."`
+	Fix            bool       `help:"Put back what was deployed, of the objects that drifted: a new revision of each release with the content of the deployed one. What the state files want now is not looked at. What is not of that sort, such as a release that failed or is not installed, is named and left alone, with exit code 2."`
 	ForceConflicts bool       `help:"With --fix, take drifted fields from the managers that have them. All other fields stay with theirs."`
 	Rollback       plan.Scope `enum:"plan,group,release,none" default:"plan" help:"What to undo when a release cannot be put back: everything this run did (plan), the failed release's atomicGroup and what needs it (group), only the failed release (release), or nothing (none)."`
 	KeepGoing      bool       `help:"Let releases that do not need a failed one go on."`
@@ -45,7 +45,11 @@ func (l *lookout) fix(ctx context.Context, report drift.Report) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	if !p.Changed() {
+	switch {
+	case p.Changed():
+	case report.Drifted():
+		return s.tell("Nothing that was found can be put back.")
+	default:
 		return s.tell("Nothing to put back.")
 	}
 	s.view.Plan(p, view.PlanOptions{Context: 3, Conflicts: "take the drifted fields back from those who have them with --force-conflicts, or keep the change: in the chart or its values, or with drift.ignore"})

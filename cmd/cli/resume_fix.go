@@ -44,6 +44,11 @@ func (s *session) fixNext(r *pastRun, now time.Time) string {
 // fixAgain is what to do about a fix that did not end, in the state files and the
 // releases that it looked at.
 func (s *session) fixAgain(selector []string, environment string) string {
+	return fmt.Sprintf("flotilla drift --fix%[1]s puts back what still drifts; flotilla apply%[1]s takes over a release that was left pending or failed, with what the state files want", s.alike(selector, environment))
+}
+
+// alike repeats the flags that name the same state files and releases.
+func (s *session) alike(selector []string, environment string) string {
 	var b strings.Builder
 	for _, one := range selector {
 		b.WriteString(" --selector '" + one + "'")
@@ -52,5 +57,5 @@ func (s *session) fixAgain(selector []string, environment string) string {
 		b.WriteString(" --environment " + environment)
 	}
 	b.WriteString(s.where())
-	return fmt.Sprintf("flotilla drift --fix%[1]s puts back what still drifts; flotilla apply%[1]s takes over a release that was left pending or failed, with what the state files want", b.String())
+	return b.String()
 }
