@@ -75,7 +75,7 @@ type grammar struct {
 
 const description = `Run many Helm releases as one unit: one graph over all state files, one diff, one concurrent apply, and rollback of everything when a release fails.
 
-Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode; 3 usage, or nothing matched; 4 the plan is stale; 5 another operation is in progress; 6 failed and fully undone; 7 failed and undo incomplete; 8 refused by a rule; 130/143 interrupted, after a clean stop.`
+Exit codes: 0 done; 1 failed; 2 changes, with --detailed-exitcode, or drift that drift --fix leaves; 3 usage, or nothing matched; 4 the plan is stale; 5 another operation is in progress; 6 failed and fully undone; 7 failed and undo incomplete; 8 refused by a rule; 130/143 interrupted, after a clean stop.`
 
 // Run parses args and runs one command. It returns the exit code of the
 // process; what went wrong is printed once, on the error stream.

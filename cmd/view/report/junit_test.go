@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/flotilla-sh/flotilla/plan/drift"
 )
 
 // node is an element as it stands in the file.
@@ -154,6 +156,16 @@ func TestJUnitFailsWhereTheExitCodeIsNotZero(t *testing.T) {
 	stale.ExitCode, stale.Plan = 4, nil
 	if text := written(t, FormatJUnit, stale); !strings.Contains(text, `<error message="exit code 4" type="exit code">`) {
 		t.Errorf("an exit code that nothing explains:\n%s", text)
+	}
+}
+
+func TestAReleaseThatAFixPutBackDoesNotFailBesideOneThatItLeftAlone(t *testing.T) {
+	r := fixed()
+	r.ExitCode = exitChanges
+	r.Drift.Findings = append(r.Drift.Findings, drift.Finding{Kind: drift.KindAbsent, Release: id("db"), Text: "it was never installed"})
+	text := written(t, FormatJUnit, r)
+	if n := strings.Count(text, "<failure"); n != 1 || !strings.Contains(text, `<failure message="it was never installed" type="drift">`) {
+		t.Errorf("%d failures in\n%s", n, text)
 	}
 }
 
