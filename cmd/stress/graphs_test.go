@@ -172,7 +172,7 @@ func (r *round) graph(runs int) {
 		next.write(r, r.dir)
 		e := r.run(r, r.applying()...)
 		r.Logf("%v ended with %d after %s", e.args, e.code, e.took.Round(time.Millisecond))
-		r.judge(next, before, e)
+		r.judge(next, before, e, left)
 		if r.Failed() {
 			r.Logf("%s\n%s", e, e.stdout)
 			r.keep(e)
@@ -249,8 +249,9 @@ func (r *round) keep(e ended) {
 	_ = os.WriteFile(filepath.Join(r.dir, "stderr"), []byte(e.stderr), 0o600)
 }
 
-// judge holds the cluster against what the run says of itself.
-func (r *round) judge(next environment, before snapshot, e ended) {
+// judge holds the cluster against what the run says of itself; left as kept has
+// it, of the runs before.
+func (r *round) judge(next environment, before snapshot, e ended, left map[id]bool) {
 	r.Helper()
 	is := r.look(r, next)
 	none(r, "order", outOfOrder(next, lines[event](r, e.stdout, "step")))
@@ -266,7 +267,7 @@ func (r *round) judge(next environment, before snapshot, e ended) {
 	report := reportOf(r, e)
 	switch e.code {
 	case 0:
-		none(r, "it says that all is done", allAsWanted(next, is, nil))
+		none(r, "it says that all is done", allAsWanted(next, is, left))
 	case 6:
 		none(r, "it says that all is undone", asBefore(before, is, report.NotUndone))
 	case 1:
