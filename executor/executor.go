@@ -62,6 +62,7 @@ type Workers struct {
 	Hooks    HookRunner
 	Verify   Verifier // nil: gates are left out
 	Resume   Resumer  // nil: Options.Prior has nothing to go on with
+	Look     Looker   // nil: nobody knows whether a hook still runs
 }
 
 // Recorder keeps what a run does where it outlives the process. Undo steps are

@@ -135,6 +135,7 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 		}
 	}
 	r.Lost = append(r.Lost, dropNamespaces(undoCtx, r.Results, w)...)
+	r.Lost = StillRunning(undoCtx, r.Lost, w.Look)
 	return r
 }
 

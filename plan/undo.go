@@ -17,6 +17,7 @@ type Lost struct {
 	Release spec.ReleaseID
 	Object  state.ObjectID
 	Why     string
+	Hook    bool // a Job or Pod that a hook starts: it may be at work still
 }
 
 // Undo is the plan that puts back what this plan did to the touched releases:
@@ -168,11 +169,11 @@ func effects(s Step, rev *state.Revision, events ...state.HookEvent) []Lost {
 	}
 	var lost []Lost
 	for _, e := range hooks.Irreversible(rev, events...) {
-		why := "a hook's object stays"
+		l := Lost{Release: s.Release.ID, Object: e.Object, Why: "a hook's object stays"}
 		if e.Kind == hooks.EffectRan {
-			why = "a hook may have run"
+			l.Why, l.Hook = "a hook may have run", true
 		}
-		lost = append(lost, Lost{Release: s.Release.ID, Object: e.Object, Why: why})
+		lost = append(lost, l)
 	}
 	return lost
 }

@@ -120,8 +120,8 @@ type changeRequest struct {
 	prune     pruneFlags
 
 	owner spec.Owner
-	dir   string     // of the state files; empty: nobody knows
-	made  *plan.Made // of a saved plan; nil: this is none
+	dir   string      // of the state files; empty: nobody knows
+	made  *plan.Made  // of a saved plan; nil: this is none
 	lock  *lease.Lock // that the run has; nil: none yet
 	// expected waits for what earlier runs tell of how long steps take; nil: nobody
 	// has asked.

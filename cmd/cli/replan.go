@@ -273,7 +273,7 @@ func (s *session) executeSaved(ctx context.Context, c *applyCmd, p *renewed) err
 		return err
 	}
 	e := s.engine(charts)
-	w := executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(p.Saved), Verify: s.gatekeeper(e), Resume: e}
+	w := executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(p.Saved), Verify: s.gatekeeper(e), Resume: e, Look: e}
 	q := c.request(p.plan.Mode)
 	q.owner, q.made = p.Owner, &p.Made
 	return s.executeAlone(ctx, w, p.plan, q)

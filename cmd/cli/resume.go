@@ -175,7 +175,7 @@ func (c *resumeCmd) proceed(ctx context.Context, s *session, k *knownRun, q chan
 // offline are workers that take back and drop, for which no chart is needed.
 func (s *session) offline() executor.Workers {
 	e := s.engine(chart.NewStore(chart.Options{Freshness: chart.Offline}))
-	return executor.Workers{Releases: e, Undo: e, Resume: e, Hooks: noneToFire{}}
+	return executor.Workers{Releases: e, Undo: e, Resume: e, Look: e, Hooks: noneToFire{}}
 }
 
 // noneToFire fires no lifecycle hooks: an undo has none.
@@ -201,7 +201,7 @@ func (s *session) putBack(ctx context.Context, k *knownRun, q changeRequest, u u
 		return err
 	}
 	opts := executor.Options{Prior: k.prior(), Asked: u.asked, Scope: q.run.Rollback, KeepGoing: q.run.KeepGoing}
-	if err := s.showUndo(k, p, opts, q); err != nil {
+	if err := s.showUndo(ctx, k, p, opts, q); err != nil {
 		return err
 	}
 	if yes, err := s.sure(ctx, fmt.Sprintf("Do you really want to undo run %s?", k.subject())); err != nil || !yes {

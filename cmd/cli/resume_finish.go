@@ -90,7 +90,7 @@ func (c *resumeCmd) finishSaved(ctx context.Context, s *session, k *knownRun, q 
 	e := s.engine(charts)
 	a := &ahead{
 		run: k, fleet: map[spec.ReleaseID]spec.Release{}, want: map[spec.ReleaseID]*state.Revision{},
-		workers: executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(saved), Verify: s.gatekeeper(e), Resume: e},
+		workers: executor.Workers{Releases: e, Undo: e, Hooks: s.frozen(saved), Verify: s.gatekeeper(e), Resume: e, Look: e},
 	}
 	for _, step := range saved.Plan.Steps {
 		a.fleet[step.Release.ID] = step.Release

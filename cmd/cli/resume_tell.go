@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,7 @@ func (k *knownRun) subject() string { return fmt.Sprintf("%s (%s by %s)", k.ID, 
 
 // showUndo shows what an undo will do: as a plan where a program reads it, else
 // release by release.
-func (s *session) showUndo(k *knownRun, p *plan.Plan, opts executor.Options, q changeRequest) error {
+func (s *session) showUndo(ctx context.Context, k *knownRun, p *plan.Plan, opts executor.Options, q changeRequest) error {
 	back, lost := executor.UndoPlan(p, opts)
 	show := q.diff.show(q.format)
 	show.Undo = true
@@ -34,6 +35,7 @@ func (s *session) showUndo(k *knownRun, p *plan.Plan, opts executor.Options, q c
 			fmt.Fprintf(&b, "  ! %s: stays as it is: %v\n", k.name(k.Steps[i].Release), err)
 		}
 	}
+	lost = executor.StillRunning(ctx, lost, s.offline().Look)
 	if len(lost) > 0 {
 		b.WriteString("Cannot be put back:\n")
 		for _, l := range lost {

@@ -78,7 +78,7 @@ func (s *session) rollBack(ctx context.Context, k *knownRun, q changeRequest) er
 	if len(back.Steps) == 0 {
 		return s.tell(k.title() + " left nothing to undo.")
 	}
-	if err := s.showUndo(k, p, opts, q); err != nil {
+	if err := s.showUndo(ctx, k, p, opts, q); err != nil {
 		return err
 	}
 	if yes, err := s.sure(ctx, fmt.Sprintf("Do you really want to undo run %s?", k.subject())); err != nil || !yes {

@@ -64,7 +64,7 @@ func (s *session) engine(charts *chart.Store) *engine.Engine {
 
 // workers execute plans that were made of the state files.
 func (t *tools) workers() executor.Workers {
-	return executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks, Verify: t.session.gatekeeper(t.engine), Resume: t.engine}
+	return executor.Workers{Releases: t.engine, Undo: t.engine, Hooks: t.hooks, Verify: t.session.gatekeeper(t.engine), Resume: t.engine, Look: t.engine}
 }
 
 func (s *session) freshness() chart.Freshness {

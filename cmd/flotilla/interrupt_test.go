@@ -29,7 +29,7 @@ metadata:
   name: {{ $.Release.Name }}-hook
   annotations:
     helm.sh/hook: {{ .on }}
-    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+    helm.sh/hook-delete-policy: before-hook-creation,{{ .policy | default "hook-succeeded,hook-failed" }}
 spec:
   template:
     metadata:
@@ -259,6 +259,27 @@ func (f fleet) meets(ns, name string) {
 	case <-w.ResultChan():
 	case <-time.After(30 * time.Second):
 		f.Fatalf("%s was never begun", name)
+	}
+}
+
+func TestAHookThatOutlivesTheUndoIsTold(t *testing.T) {
+	f, ns := slowFleet(t, "", `- {name: b, HERE, values: [{hook: {on: pre-install, delay: 600s, policy: hook-succeeded}}]}`)
+	jobs, err := clustertest.Start(t).Client().BatchV1().Jobs(ns).Watch(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer jobs.Stop()
+	p := f.start("apply")
+	p.await("installing")
+	<-jobs.ResultChan()
+	p.signal(syscall.SIGINT)
+	code := p.ends()
+	const want = ": a hook that is still running, and nothing ends it; to end it: kubectl delete job b-hook --namespace "
+	if code != 130 || !strings.Contains(p.output(), "Job/b-hook of "+ns+"/b"+want+ns+" --context ") {
+		t.Errorf("it ended with %d, want 130 and %q:\n%s", code, want, p.output())
+	}
+	if told := f.flotilla(0, "history", "show"); !strings.Contains(told, want) {
+		t.Errorf("%q is not in\n%s", want, told)
 	}
 }
 
