@@ -100,8 +100,9 @@ func (s *Spec) Unseen() error {
 }
 
 // Skipped tells which state files were left out because they do not define the
-// selected environment; nil: none. That is usual, but of a release that is not
-// declared nobody can tell then whether such a file declared it before.
+// selected environment; nil: none. That is usual, but a release that is not
+// declared may be of such a file, unless one that was loaded is known to have
+// declared it before.
 func (s *Spec) Skipped() error {
 	if s.loaded == nil || len(s.loaded.skipped) == 0 {
 		return nil
@@ -116,6 +117,14 @@ func (s *Spec) Source() string {
 		return ""
 	}
 	return placeOf(s.loaded.top, s.loaded.loader.opts.Dir)
+}
+
+// SourceOf names the place of one of Files in the same way; empty: it has none.
+func (s *Spec) SourceOf(file int) string {
+	if s.loaded == nil || file < 0 || file >= len(s.Files) {
+		return ""
+	}
+	return placeOf(s.Files[file].Path, s.loaded.loader.opts.Dir)
 }
 
 // switchText is a switch as sharedKey compares it.

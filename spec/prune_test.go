@@ -2,6 +2,7 @@ package spec
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -122,6 +123,23 @@ func TestSource(t *testing.T) {
 	real, err := filepath.EvalSymlinks(alone)
 	if got := load(alone); err != nil || got != filepath.ToSlash(real) {
 		t.Errorf("outside of one: %q, %v", got, err)
+	}
+}
+
+func TestSourceOfAFile(t *testing.T) {
+	dir := checkout(t, "https://example.com/acme/shop.git")
+	put(t, filepath.Join(dir, "helmfile.yaml"), "helmfiles: [apps/one.yaml]\n")
+	put(t, filepath.Join(dir, "apps", "one.yaml"), "releases: []\n")
+	s, err := Load(t.Context(), filepath.Join(dir, "helmfile.yaml"), LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range len(s.Files) + 1 {
+		got = append(got, s.SourceOf(i))
+	}
+	if want := []string{"example.com/acme/shop/apps/one.yaml", "example.com/acme/shop/helmfile.yaml", ""}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

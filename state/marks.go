@@ -14,6 +14,9 @@ const (
 	// SourceLabel says through which state file or folder a release was written
 	// last: OwnerValue of spec.Source.
 	SourceLabel = "flotilla.sh/source"
+	// FileLabel says which of its files declared the release then: OwnerValue of
+	// spec.SourceOf. Records of earlier versions lack it.
+	FileLabel = "flotilla.sh/file"
 	// NeedsLabel says what a release needed when it was written last: NeedsValue.
 	NeedsLabel = "flotilla.sh/needs"
 )

@@ -107,16 +107,25 @@ func (t *tools) undeclared(ctx context.Context, f *fleet) ([]state.Release, erro
 	return gone, certain(f, gone)
 }
 
-// certain refuses to prune where state files were left out that may have declared
-// what would go.
+// certain refuses to prune what state files that were left out may have declared:
+// all that is not known to have been declared by a file that was loaded.
 func certain(f *fleet, gone []state.Release) error {
 	skipped := f.spec.Skipped()
 	if skipped == nil || len(gone) == 0 {
 		return nil
 	}
+	loaded := map[string]bool{}
+	for i := range f.spec.Files {
+		loaded[state.OwnerValue(f.spec.SourceOf(i))] = true
+	}
 	var names []string
 	for _, r := range gone {
-		names = append(names, r.ID.String())
+		if !loaded[r.Last().Labels[state.FileLabel]] {
+			names = append(names, r.ID.String())
+		}
+	}
+	if len(names) == 0 {
+		return nil
 	}
 	return fmt.Errorf("pruning %s: %w: %w; if that is meant, uninstall what is to go by hand, or go on with --prune=false", strings.Join(names, ", "), errRefused, skipped)
 }
@@ -213,11 +222,18 @@ func marked(f *fleet) (*fleet, error) {
 	}
 	out := *f
 	out.releases = slices.Clone(f.releases)
+	files := map[int]string{}
 	for i := range out.releases {
 		r := &out.releases[i]
+		if _, known := files[r.File]; !known {
+			files[r.File] = f.spec.SourceOf(r.File)
+		}
 		labels := map[string]string{}
 		maps.Copy(labels, r.Options.RecordLabels)
 		labels[state.OwnerLabel], labels[state.SourceLabel] = state.OwnerValue(owner.ID), state.OwnerValue(f.spec.Source())
+		if file := files[r.File]; file != "" {
+			labels[state.FileLabel] = state.OwnerValue(file)
+		}
 		if needs := state.NeedsValue(r.Needs); needs != "" {
 			labels[state.NeedsLabel] = needs
 		}
