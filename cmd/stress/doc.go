@@ -3,8 +3,9 @@
 // precisely what could not be put back. It has tests only. They run the real
 // binary on the simulated cluster, and compare what is in the cluster at the end.
 //
-// Whatever is random comes from a seed that a failing test prints. To repeat one
-// round of it, for a longer run, and with more releases:
+// Whatever is random comes from a seed that a failing test prints; without
+// FLOTILLA_STRESS it is always the same one. To repeat an environment, for a longer
+// run, and with more releases:
 //
 //	go test ./cmd/stress -run TestRandomGraphs -seed 4711 -rounds 1 -v
 //	FLOTILLA_STRESS=200 go test ./cmd/stress -timeout 10h
@@ -20,8 +21,8 @@
 // A random environment (releases with needs across namespaces, Deployments, hook
 // Jobs, custom resources, namespaces that the run creates) is applied and
 // remembered: every object, and for each release the content and status of its
-// newest revision. A changed version of it, with something that fails, is applied
-// with a random scope of --rollback. Then each release must be as before, or as
+// newest revision. A changed version of it, with something that may fail, is
+// applied with a random scope of --rollback, four such versions after each other. Then each release must be as before, or as
 // wanted, whichever the report of flotilla claims; no release may say that an
 // operation is in progress, no object may be there that no release knows of, and
 // nothing may have started before what it needs had ended.

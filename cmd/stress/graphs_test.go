@@ -142,17 +142,15 @@ func (r *round) bring() snapshot {
 
 var scopes = []string{"plan", "plan", "plan", "group", "release", "none"}
 
-// TestRandomGraphs applies random changes with random failures, several to one
+// TestRandomGraphs applies random changes with random failures, four to each
 // environment. A round is one run that may fail.
 func TestRandomGraphs(t *testing.T) {
 	t.Parallel()
 	c := clustertest.Start(t)
 	refusing(t, c)
-	first, each := firstSeed(), 2
-	if long() {
-		each = 4
-	}
-	for i := range (rounds(t, 4) + each - 1) / each {
+	const each = 4
+	first := firstSeed()
+	for i := range (rounds(t, 2*each) + each - 1) / each {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
