@@ -22,8 +22,9 @@
 // Jobs, custom resources, namespaces that the run creates) is applied and
 // remembered: every object, and for each release the content and status of its
 // newest revision. A changed version of it, with something that may fail, is
-// applied with a random scope of --rollback, four such versions after each other. Then each release must be as before, or as
-// wanted, whichever the report of flotilla claims; no release may say that an
-// operation is in progress, no object may be there that no release knows of, and
-// nothing may have started before what it needs had ended.
+// applied with a random scope of --rollback, four such versions after each other.
+// After each of them every release must be as before, or as wanted, whichever the
+// report of flotilla claims; no release may say that an operation is in progress,
+// no object may be there that no release knows of, and nothing may have started
+// before what it needs had ended.
 package stress
