@@ -75,15 +75,14 @@ func (t *tools) undeclared(ctx context.Context, f *fleet) ([]state.Release, erro
 		namespaces[r.ID.Context] = append(namespaces[r.ID.Context], r.ID.Namespace)
 	}
 	source := state.OwnerValue(f.spec.Source())
-	var gone []state.Release
+	var all, gone []state.Release
 	var strange []string
-	p.owned = 0
 	for _, name := range contextsIn(f.releases) {
 		owned, _, err := t.clusters.Owned(ctx, name, p.owner.ID, sortedOnce(namespaces[name]))
 		if err != nil {
 			return nil, interrupted(ctx, err)
 		}
-		p.owned += len(owned)
+		all = append(all, owned...)
 		for _, r := range owned {
 			switch {
 			case declared[r.ID] || !selector.Matches(labelsOf(r)):
@@ -98,7 +97,12 @@ func (t *tools) undeclared(ctx context.Context, f *fleet) ([]state.Release, erro
 		t.session.view.Warn(fmt.Sprintf("not pruned: %s: no longer declared, and of the same owner, but written through another state file or folder than %s",
 			strings.Join(strange, ", "), f.spec.Source()))
 	}
-	if gone, err = t.nowhere(ctx, f, gone); err != nil {
+	known := clusterIDs{tools: t, ids: map[string]state.ClusterID{}}
+	if all, err = known.distinct(ctx, all); err != nil {
+		return nil, err
+	}
+	p.owned = len(all)
+	if gone, err = known.nowhere(ctx, f, gone); err != nil {
 		return nil, err
 	}
 	if gone, err = t.still(ctx, gone, state.OwnerValue(p.owner.ID)); err != nil {

@@ -11,35 +11,44 @@ import (
 
 // nowhere leaves those releases that no context declares which may lead to the same
 // cluster. What two such contexts have is taken once.
-func (t *tools) nowhere(ctx context.Context, f *fleet, gone []state.Release) ([]state.Release, error) {
+func (c clusterIDs) nowhere(ctx context.Context, f *fleet, gone []state.Release) ([]state.Release, error) {
 	places := map[spec.ReleaseID][]string{} // contexts of namespace and name
 	for _, r := range f.spec.Releases {
 		places[placeIn(r.ID)] = append(places[placeIn(r.ID)], r.ID.Context)
 	}
-	known := clusterIDs{tools: t, ids: map[string]state.ClusterID{}}
 	var kept []state.Release
 	var left []string
-	taken := map[spec.ReleaseID][]string{}
 	for _, r := range gone {
-		at := placeIn(r.ID)
-		declared, err := known.maySame(ctx, r.ID.Context, places[at])
-		if err != nil {
-			return nil, err
-		}
-		again, err := known.maySame(ctx, r.ID.Context, taken[at])
-		if err != nil {
-			return nil, err
-		}
+		declared, err := c.maySame(ctx, r.ID.Context, places[placeIn(r.ID)])
 		switch {
-		case declared != "" && known.same(r.ID.Context, declared):
-		case declared != "":
+		case err != nil:
+			return nil, err
+		case declared == "":
+			kept = append(kept, r)
+		case !c.same(r.ID.Context, declared):
 			left = append(left, fmt.Sprintf("%s is declared in the context %s", r.ID, declared))
-		case again == "":
-			kept, taken[at] = append(kept, r), append(taken[at], r.ID.Context)
 		}
 	}
 	if len(left) > 0 {
-		t.session.view.Warn(fmt.Sprintf("not pruned: %s: both contexts may lead to one cluster", strings.Join(left, ", ")))
+		c.tools.session.view.Warn(fmt.Sprintf("not pruned: %s: both contexts may lead to one cluster", strings.Join(left, ", ")))
+	}
+	return c.distinct(ctx, kept)
+}
+
+// distinct takes a release once that several contexts have which may lead to the
+// same cluster.
+func (c clusterIDs) distinct(ctx context.Context, releases []state.Release) ([]state.Release, error) {
+	var kept []state.Release
+	taken := map[spec.ReleaseID][]string{} // contexts of namespace and name
+	for _, r := range releases {
+		at := placeIn(r.ID)
+		again, err := c.maySame(ctx, r.ID.Context, taken[at])
+		if err != nil {
+			return nil, err
+		}
+		if again == "" {
+			kept, taken[at] = append(kept, r), append(taken[at], r.ID.Context)
+		}
 	}
 	return kept, nil
 }
@@ -77,7 +86,15 @@ func (c clusterIDs) maySame(ctx context.Context, name string, others []string) (
 
 // same reports whether two contexts, which were asked for, lead to one cluster.
 func (c clusterIDs) same(one, two string) bool {
-	return one == two || c.ids[one].UID != "" && c.ids[one].UID == c.ids[two].UID
+	a, b := c.ids[one], c.ids[two]
+	switch {
+	case one == two:
+		return true
+	case a.UID != "" && b.UID != "":
+		return a.UID == b.UID
+	default:
+		return a.Server != "" && a.Server == b.Server && a.CA == b.CA
+	}
 }
 
 // uid is empty where nobody can tell which cluster it is.
