@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flotilla-sh/flotilla/cmd/view"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 	"github.com/flotilla-sh/flotilla/state/journal"
@@ -38,20 +39,11 @@ func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun)
 	}
 	own := slices.DeleteFunc(slices.Clone(runs), func(r pastRun) bool { return r.Owner != owner.ID })
 	if id == "" {
-		at := -1
-		for i := range own {
-			if at < 0 && suits(&own[i]) && !s.known(own, i, owner).superseded() {
-				at = i
-			}
-		}
-		if at < 0 {
-			return nil, errors.Join(err, fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s); flotilla history lists all runs", errUsage, owner.ID))
-		}
-		return s.known(own, at, owner), nil
+		return s.newest(own, owner, suits, unread(err, runs))
 	}
 	r, ferr := find(runs, id)
 	if ferr != nil {
-		return nil, errors.Join(err, ferr)
+		return nil, hidden(unread(err, runs), func(d *journal.Damaged) bool { return strings.HasPrefix(d.Run, id) }, ferr)
 	}
 	if r.Owner == owner.ID {
 		return s.known(own, slices.IndexFunc(own, func(o pastRun) bool { return o.ID == r.ID }), owner), nil
@@ -61,6 +53,57 @@ func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun)
 	}
 	s.globals.Environment = r.Environment
 	return s.locateRun(ctx, r.ID, suits)
+}
+
+// newest gives the newest run that suits. One that cannot be read might be it.
+func (s *session) newest(own []pastRun, owner spec.Owner, suits func(*pastRun) bool, lost []error) (*knownRun, error) {
+	at := -1
+	for i := range own {
+		if at < 0 && suits(&own[i]) && !s.known(own, i, owner).superseded() {
+			at = i
+		}
+	}
+	none := fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s); flotilla history lists all runs", errUsage, owner.ID)
+	err := hidden(lost, func(d *journal.Damaged) bool {
+		return d.Owner == state.OwnerValue(owner.ID) && (at < 0 || d.Run > own[at].ID)
+	}, none)
+	switch {
+	case at < 0:
+		return nil, err
+	case err != none:
+		return nil, errors.Join(fmt.Errorf("run %s, of %s, may not be the one that is meant, for not every record can be read: to go on with it, name it",
+			own[at].ID, own[at].Started.UTC().Format(time.RFC3339)), err)
+	default:
+		return s.known(own, at, owner), nil
+	}
+}
+
+// unread are the records that could not be read, in no cluster where they are.
+func unread(err error, runs []pastRun) []error {
+	return slices.DeleteFunc(view.Flatten(err), func(err error) bool {
+		var d *journal.Damaged
+		return errors.As(err, &d) && slices.ContainsFunc(runs, func(r pastRun) bool { return r.ID == d.Run })
+	})
+}
+
+// hidden is err, unless what it says may only be so because records could not be
+// read that may be meant: then that is the error.
+func hidden(lost []error, meant func(*journal.Damaged) bool, err error) error {
+	var all []error
+	for _, one := range lost {
+		var d *journal.Damaged
+		switch {
+		case !errors.As(one, &d):
+			all = append(all, one)
+		case meant(d):
+			all = append(all, fmt.Errorf("%w; nobody knows any more what run %s did: flotilla apply --force-pending takes over what it left pending, and kubectl delete secret %s --namespace %s --context %s drops the record",
+				one, d.Run, d.Secret, d.Namespace, d.Context))
+		}
+	}
+	if len(all) == 0 {
+		return err
+	}
+	return errors.Join(all...)
 }
 
 func (s *session) known(own []pastRun, at int, owner spec.Owner) *knownRun {

@@ -52,6 +52,13 @@ func (f fleet) declare(format string, args ...any) {
 // output.
 func (f fleet) flotilla(code int, args ...string) string {
 	f.Helper()
+	out, _ := f.says(code, args...)
+	return out
+}
+
+// says is flotilla with what it tells on the error stream.
+func (f fleet) says(code int, args ...string) (string, string) {
+	f.Helper()
 	var out, errs bytes.Buffer
 	vars := map[string]string{"HOME": f.dir, "PATH": os.Getenv("PATH")}
 	ctx, cancel := context.WithTimeout(f.Context(), 2*time.Minute)
@@ -66,7 +73,7 @@ func (f fleet) flotilla(code int, args ...string) string {
 	if got != code {
 		f.Fatalf("flotilla %s ended with %d, want %d:\n%s%s", strings.Join(args, " "), got, code, out.String(), errs.String())
 	}
-	return out.String()
+	return out.String(), errs.String()
 }
 
 // counting puts a proxy between a fleet and the cluster.

@@ -199,3 +199,44 @@ func TestWhatSomebodyHasWorkedOnSinceIsLeftAlone(t *testing.T) {
 	v.expect("up LEG=9")
 	v.ended("apply undo incomplete", "apply done")
 }
+
+// TestARecordThatCannotBeReadIsNamed: which is no mistake in how the command was
+// called, and no reason to go on with an older run.
+func TestARecordThatCannotBeReadIsNamed(t *testing.T) {
+	v := newVoyage(t)
+	v.declare(`
+owner: voyage
+stateNamespace: %[1]s
+releases:
+- {name: up, namespace: %[2]s, chart: CHARTS/app, wait: true, timeout: 1, values: [{podAnnotations: {devcluster.flotilla.sh/fail: never-ready}}]}
+- {name: other, namespace: %[2]s, chart: CHARTS/app, values: [{replicas: 0}]}
+`, v.records, v.ns)
+	v.flotilla(1, "apply", "--suppress-diff", "--selector", "name=up", "--rollback", "none")
+	_, failed := v.runs()
+	v.flotilla(0, "apply", "--suppress-diff", "--selector", "name=other")
+	_, newer := v.runs()
+	spoil := func(run string) {
+		t.Helper()
+		if _, err := v.cluster.Client().CoreV1().Secrets(v.records).Patch(t.Context(), "flotilla-run-"+run, types.MergePatchType, []byte(`{"data":{"record":"H4sI"}}`), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(code int, want string, args ...string) {
+		t.Helper()
+		if _, told := v.says(code, args...); !strings.Contains(told, want) {
+			t.Errorf("%q is not in\n%s", want, told)
+		}
+	}
+	spoil(newer)
+	expect(1, "run "+failed+", of ", "resume")
+	spoil(failed)
+	named := func(run string) string {
+		return "reading the record flotilla-run-" + run + " in namespace " + v.records + " of context " + v.cluster.Context + ": the record is damaged: "
+	}
+	for _, args := range [][]string{{"resume"}, {"resume", "--undo"}, {"resume", failed}, {"rollback", "--run", failed}} {
+		expect(1, named(failed), args...)
+	}
+	expect(1, named(newer), "resume")
+	expect(1, "kubectl delete secret flotilla-run-"+failed+" --namespace "+v.records+" --context ", "resume", failed)
+	expect(3, "no run 1999 is recorded", "resume", "1999")
+}

@@ -56,6 +56,22 @@ const (
 // ErrDamaged: a record is not what was written.
 var ErrDamaged = errors.New("the record is damaged")
 
+// Damaged is a record that cannot be read. It is ErrDamaged.
+type Damaged struct {
+	Run                        string // by its label
+	Owner                      string // by its label: state.OwnerValue of it
+	Context, Namespace, Secret string // where it is
+	Err                        error  // what is wrong with it
+}
+
+// Error names the record.
+func (d *Damaged) Error() string {
+	return fmt.Sprintf("reading the record %s in namespace %s of context %s: %v", d.Secret, d.Namespace, d.Context, d.Err)
+}
+
+// Unwrap gives what is wrong.
+func (d *Damaged) Unwrap() error { return d.Err }
+
 // Store is where the records of one cluster are.
 type Store struct {
 	cluster   *cluster.Cluster

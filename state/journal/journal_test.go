@@ -326,6 +326,31 @@ func TestARecordThatIsNotWhatWasWrittenIsNamedBesideTheOthers(t *testing.T) {
 	}
 }
 
+func TestARecordThatCannotBeWorkedWithIsDamaged(t *testing.T) {
+	steps := []Step{{Release: spec.ReleaseID{Name: "a"}}, {Release: spec.ReleaseID{Name: "b"}, Needs: []int{0}}}
+	tests := []struct {
+		name string
+		run  Run
+		want string // empty: it is fine
+	}{
+		{"what was written", Run{ID: "x", Steps: steps, Edges: []Edge{{From: 0, To: 7}}}, ""},
+		{"the record of another run", Run{ID: "y"}, `it is labelled as that of run x, and says "y"`},
+		{"a need on a step that there is not", Run{ID: "x", Steps: []Step{{Release: spec.ReleaseID{Name: "a"}, Needs: []int{1}}}}, "a needs step 2 of 1"},
+		{"an edge from no step", Run{ID: "x", Steps: steps, Edges: []Edge{{From: -1}}}, "a step comes after step 0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.run.check("x")
+			if tt.want == "" && err == nil {
+				return
+			}
+			if !errors.Is(err, ErrDamaged) || !strings.HasSuffix(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestOfTwoWritersOnlyOneGoesOn(t *testing.T) {
 	f := newFixture(t)
 	var lost atomic.Int64

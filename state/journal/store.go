@@ -19,9 +19,9 @@ import (
 const pageSize = 100
 
 // List reads the records of an owner, those of all owners when it is empty,
-// newest first. Records that cannot be read are left out and named by the error
-// ErrDamaged, beside the others; with any other error there are none. A
-// namespace that is not there has no records.
+// newest first. Records that cannot be read are left out and named by errors of
+// type *Damaged, joined, beside the others; with any other error there are none.
+// A namespace that is not there has no records.
 func (s *Store) List(ctx context.Context, owner string) ([]*Run, error) {
 	selector := labelRun + ",!" + labelPart
 	if owner != "" {
@@ -37,7 +37,8 @@ func (s *Store) List(ctx context.Context, owner string) ([]*Run, error) {
 		r, err := s.read(ctx, &found[i])
 		switch {
 		case errors.Is(err, ErrDamaged):
-			damaged = append(damaged, fmt.Errorf("reading the record %s in namespace %s: %w", found[i].Name, s.namespace, err))
+			damaged = append(damaged, &Damaged{Run: found[i].Labels[labelRun], Owner: found[i].Labels[labelOwner],
+				Context: s.cluster.Context(), Namespace: s.namespace, Secret: found[i].Name, Err: err})
 		case apierrors.IsNotFound(err): // deleted while we read
 		case err != nil:
 			return nil, s.explain(err, "get")
@@ -84,7 +85,31 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decode(data)
+	r, err := decode(data)
+	if err == nil {
+		err = r.check(secret.Labels[labelRun])
+	}
+	return r, err
+}
+
+// check refuses what could not be worked with.
+func (r *Run) check(id string) error {
+	if r.ID != id {
+		return fmt.Errorf("%w: it is labelled as that of run %s, and says %q", ErrDamaged, id, r.ID)
+	}
+	for _, step := range r.Steps {
+		for _, need := range step.Needs {
+			if need < 0 || need >= len(r.Steps) {
+				return fmt.Errorf("%w: %s needs step %d of %d", ErrDamaged, step.Release, need+1, len(r.Steps))
+			}
+		}
+	}
+	for _, e := range r.Edges {
+		if min(e.From, e.To) < 0 {
+			return fmt.Errorf("%w: a step comes after step %d", ErrDamaged, min(e.From, e.To)+1)
+		}
+	}
+	return nil
 }
 
 func (s *Store) content(ctx context.Context, secret *corev1.Secret) ([]byte, error) {
