@@ -58,6 +58,7 @@ var below = map[string][]string{
 
 	"cmd/view":           {"spec", "spec/origin", "state", "plan", "plan/diff", "plan/drift", "plan/live", "executor", "hooks"},
 	"cmd/view/report":    {"spec", "state", "plan", "plan/diff", "plan/drift", "plan/live", "executor", "cmd/view"},
+	"cmd/view/viewtest":  {},
 	"cmd/cli":            {"*"},
 	"cmd/flotilla/early": {},
 	"cmd/bench":          {"state/cluster", "cmd/bench/traffic"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,13 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/flotilla-sh/flotilla/cmd/view/viewtest"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-var update = flag.Bool("update", false, "write the expected views in testdata anew")
+var _ = flag.Bool("update", false, "write the expected views in testdata anew")
 
 // fleetBefore and fleetAfter hold one change of every kind that a view tells apart.
 const (
@@ -146,19 +146,7 @@ func TestViewsOfChanges(t *testing.T) {
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("go test ./cmd/view -run Views -update writes what is wanted (-want +got):\n%s", d)
-	}
+	viewtest.Golden(t, filepath.Join("testdata", name+".golden"), got)
 }
 
 // TestColoursEndWhereTheyBegin: a line that is cut, or shown by a pager from its

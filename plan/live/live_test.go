@@ -145,6 +145,20 @@ func TestWhatMeansTheSameIsNoDifference(t *testing.T) {
 	}
 }
 
+// comparison is one object as it was deployed, as it is wanted and as it is live,
+// with the changes and the drift that are told of it.
+type comparison struct{ name, stored, wanted, live, want, drift string }
+
+func (c comparison) run(t *testing.T) {
+	r := compare(t, c.stored, c.wanted, c.live)
+	if d := cmp.Diff(c.want, lines(r)); d != "" {
+		t.Errorf("changes (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(c.drift, fieldsOf(r)); d != "" {
+		t.Errorf("drift (-want +got):\n%s", d)
+	}
+}
+
 func TestChangesLeadFromTheLiveObject(t *testing.T) {
 	scaled := func(n int) string {
 		return fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: %d, minReadySeconds: 5}\n", n)
@@ -156,7 +170,7 @@ func TestChangesLeadFromTheLiveObject(t *testing.T) {
 		}
 		return pod("{containers: [{name: c, env: [" + strings.Join(list, ", ") + "]}]}")
 	}
-	tests := []struct{ name, stored, wanted, live, want, drift string }{
+	tests := []comparison{
 		{"a scaled Deployment", scaled(2), scaled(2), scaled(5), "change Deployment -replicas: 5 +replicas: 2\n", ".spec.replicas: 2 -> 5\n"},
 		{"a change over a drift", scaled(2), scaled(3), scaled(5), "change Deployment -replicas: 5 +replicas: 3\n", ".spec.replicas: 2 -> 5\n"},
 		{"what is live as it is wanted already", scaled(2), scaled(5), scaled(5), "", ".spec.replicas: 2 -> 5\n"},
@@ -182,16 +196,8 @@ func TestChangesLeadFromTheLiveObject(t *testing.T) {
 		{"a Secret shows no value", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {k: hunter2}\n", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {k: aHVudGVyMg==}\n",
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {k: b3RoZXI=}\n", "change Secret -k: (masked, 5 bytes, old) +k: (masked, 7 bytes, new)\n", ".stringData.k: (masked) -> (masked)\n"},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := compare(t, tt.stored, tt.wanted, tt.live)
-			if d := cmp.Diff(tt.want, lines(r)); d != "" {
-				t.Errorf("changes (-want +got):\n%s", d)
-			}
-			if d := cmp.Diff(tt.drift, fieldsOf(r)); d != "" {
-				t.Errorf("drift (-want +got):\n%s", d)
-			}
-		})
+	for _, c := range tests {
+		t.Run(c.name, c.run)
 	}
 }
 
@@ -210,7 +216,7 @@ func TestTheOrderOfListsInPodsCounts(t *testing.T) {
 	}
 	ab, ba := "{name: a}, {name: b}", "{name: b}, {name: a}"
 	const path = ".spec.template.spec.volumes: "
-	tests := []struct{ name, stored, wanted, live, want, drift string }{
+	tests := []comparison{
 		{"another order is wanted", declared(ab), declared(ba), deployed(ab), "change Deployment -- name: a +- name: a\n", ""},
 		{"somebody gave them another order", declared(ab), declared(ab), deployed(ba, "helm", "edit"), "change Deployment -- name: b +- name: b\n", path + `["name=a","name=b"] -> ["name=b","name=a"] by edit` + "\n"},
 		{"somebody gave them the order that is wanted now", declared(ab), declared(ba), deployed(ba, "helm", "edit"), "", path + `["name=a","name=b"] -> ["name=b","name=a"] by edit` + "\n"},
@@ -220,16 +226,8 @@ func TestTheOrderOfListsInPodsCounts(t *testing.T) {
 		{"one goes and the others stay", declared("{name: x}, " + ab), declared(ab), deployed("{name: x}, " + ab), "change Deployment -- name: x\n", ""},
 		{"a release adopts what has another order", "", declared(ab), deployed(ba), "change Deployment -- name: b +- name: b\n", ""},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := compare(t, tt.stored, tt.wanted, tt.live)
-			if d := cmp.Diff(tt.want, lines(r)); d != "" {
-				t.Errorf("changes (-want +got):\n%s", d)
-			}
-			if d := cmp.Diff(tt.drift, fieldsOf(r)); d != "" {
-				t.Errorf("drift (-want +got):\n%s", d)
-			}
-		})
+	for _, c := range tests {
+		t.Run(c.name, c.run)
 	}
 }
 

@@ -62,13 +62,18 @@ func (p Path) String() string {
 		case i > 0:
 			b.WriteByte('.')
 		}
-		if s.Key == "" || strings.ContainsAny(s.Key, ".[]\"\\ \t\r\n") {
-			b.WriteString(strconv.Quote(s.Key))
-			continue
-		}
-		b.WriteString(s.Key)
+		b.WriteString(KeyText(s.Key))
 	}
 	return b.String()
+}
+
+// KeyText prints a key as a path has it: in quotes where it would not be read as
+// one key otherwise.
+func KeyText(key string) string {
+	if key == "" || strings.ContainsAny(key, ".[]\"\\ \t\r\n") {
+		return strconv.Quote(key)
+	}
+	return key
 }
 
 // ParsePath reads a path as people type it: keys with dots between, [N] for an

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flotilla-sh/flotilla/cmd/view"
+	"github.com/flotilla-sh/flotilla/cmd/view/viewtest"
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
@@ -24,7 +24,7 @@ import (
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var _ = flag.Bool("update", false, "write the golden files anew")
 
 // hostile is what formats stumble over: markup of each of them, ends of their
 // containers, control characters, bytes that are no UTF-8, text that runs from
@@ -206,19 +206,7 @@ func TestReportsAreAsTheyWere(t *testing.T) {
 		for _, f := range Formats() {
 			path := filepath.Join("testdata", name+"."+endings[f])
 			t.Run(path, func(t *testing.T) {
-				got := written(t, f, runs()[name])
-				if *update {
-					if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if d := cmp.Diff(string(want), got); d != "" {
-					t.Errorf("go test -update writes it anew (-want +got):\n%s", d)
-				}
+				viewtest.Golden(t, path, written(t, f, runs()[name]))
 			})
 		}
 	}

@@ -2,8 +2,9 @@ package edit
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
+
+	"github.com/flotilla-sh/flotilla/spec/origin"
 )
 
 // Step is one step of a path: a key of a map, or an element of a list, which is
@@ -63,11 +64,7 @@ func (p Path) String() string {
 		case i > 0:
 			b.WriteByte('.')
 		}
-		if s.Key == "" || strings.ContainsAny(s.Key, ".[]\"\\ \t\r\n") {
-			b.WriteString(strconv.Quote(s.Key))
-			continue
-		}
-		b.WriteString(s.Key)
+		b.WriteString(origin.KeyText(s.Key))
 	}
 	return b.String()
 }
