@@ -23,13 +23,15 @@ var ErrOccupied = errors.New("it is not empty")
 
 // createNamespace makes the release's namespace if it is missing; one that is
 // being deleted is awaited first. Helm applies it at each install, which takes a
-// right on namespaces that users of one namespace seldom have.
+// right on namespaces that users of one namespace seldom have. ctx ends only the
+// wait: of a request that is cut off nobody could say what it has done.
 func (o *operation) createNamespace(ctx context.Context) error {
-	name := o.release.ID.Namespace
+	name, requests := o.release.ID.Namespace, o.client.requests
 	namespaces := o.to.Kubernetes().CoreV1().Namespaces()
-	found, getErr := namespaces.Get(ctx, name, metav1.GetOptions{})
+	found, getErr := namespaces.Get(requests, name, metav1.GetOptions{})
 	switch {
 	case getErr == nil && found.DeletionTimestamp == nil:
+		o.claim(found)
 		return nil
 	case getErr == nil:
 		if err := o.to.awaitNoNamespace(ctx, name, timeoutOf(o.release.Options.Timeout)); err != nil {
@@ -42,21 +44,35 @@ func (o *operation) createNamespace(ctx context.Context) error {
 	if run := o.engine.opts.Run; run != "" {
 		namespace.Annotations = map[string]string{state.RunAnnotation: run}
 	}
-	made, err := namespaces.Create(ctx, namespace, metav1.CreateOptions{FieldManager: "helm"})
+	made, err := namespaces.Create(requests, namespace, metav1.CreateOptions{FieldManager: "helm"})
 	switch {
 	case err == nil:
 		o.left.Namespace = string(made.UID)
-		return nil
-	case apierrors.IsAlreadyExists(err):
 		return nil
 	case apierrors.IsForbidden(err) && apierrors.IsForbidden(getErr):
 		// It cannot be seen and may well be there: applying will tell.
 		return nil
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("namespace %s does not exist: create it, or: %w", name, o.to.Explain(err, cluster.Access{Verb: "create", Resource: "namespaces"}))
-	default:
-		return o.to.Explain(err, cluster.Access{Verb: "create", Resource: "namespaces"})
 	}
+	// The answer may have been lost, and the namespace be made all the same.
+	there, getErr := namespaces.Get(requests, name, metav1.GetOptions{})
+	if getErr == nil && o.claim(there) || apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return o.to.Explain(err, cluster.Access{Verb: "create", Resource: "namespaces"})
+}
+
+// claim takes a namespace for one that this run created, where it says so: an
+// attempt before did, whose answer was lost, or another release of the run. Undoing
+// either of them drops it when nothing is left in it.
+func (o *operation) claim(found *corev1.Namespace) bool {
+	run := o.engine.opts.Run
+	ours := run != "" && found.Annotations[state.RunAnnotation] == run && found.DeletionTimestamp == nil
+	if ours {
+		o.left.Namespace = string(found.UID)
+	}
+	return ours
 }
 
 // dropTime bounds the wait for a namespace to go, which takes some seconds where

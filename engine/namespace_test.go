@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +80,84 @@ func TestACreatedNamespaceGoesWithTheLastReleaseInIt(t *testing.T) {
 	}
 	if err := f.DropNamespace(ctx, first, one); err != nil {
 		t.Errorf("dropping it again: %v", err)
+	}
+}
+
+// wire is a way to a cluster on which something happens to the requests that
+// create a namespace.
+type wire struct {
+	next http.RoundTripper
+	send func(http.RoundTripper, *http.Request) (*http.Response, error)
+}
+
+func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/namespaces") {
+		return w.send(w.next, r)
+	}
+	return w.next.RoundTrip(r)
+}
+
+func TestANamespaceIsOursWhateverBecomesOfTheAnswer(t *testing.T) {
+	f, run := online(t), "20260102-030405000-abcd"
+	lose := func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+		answer, err := next.RoundTrip(r)
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		return nil, syscall.ECONNRESET
+	}
+	tests := []struct {
+		name, suffix string
+		ends         bool // the install
+		send         func(next http.RoundTripper, r *http.Request, interrupt func()) (*http.Response, error)
+	}{
+		{"the answer is lost", "-lost", true, func(next http.RoundTripper, r *http.Request, _ func()) (*http.Response, error) { return lose(next, r) }},
+		{"it was created by an attempt before", "-again", true, func(next http.RoundTripper, r *http.Request, _ func()) (*http.Response, error) {
+			first, _ := r.GetBody()
+			again := r.Clone(r.Context())
+			again.Body = first
+			if _, err := lose(next, again); !errors.Is(err, syscall.ECONNRESET) {
+				return nil, err
+			}
+			return next.RoundTrip(r)
+		}},
+		{"the run is interrupted before the answer", "-cut", false, func(next http.RoundTripper, r *http.Request, interrupt func()) (*http.Response, error) {
+			interrupt()
+			return next.RoundTrip(r)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			e := f.along(t, func(next http.RoundTripper) http.RoundTripper {
+				return wire{next, func(next http.RoundTripper, r *http.Request) (*http.Response, error) { return tt.send(next, r, cancel) }}
+			}, Options{Run: run})
+			r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  a: b\n"}), "r")
+			r.ID.Namespace = f.namespace + tt.suffix
+			want, err := e.Render(t.Context(), RenderInput{Release: r})
+			if err != nil {
+				t.Fatal(err)
+			}
+			left, err := e.Install(ctx, r, want)
+			if (err == nil) != tt.ends {
+				t.Errorf("installing ended with %v", err)
+			}
+			made, err := f.client().CoreV1().Namespaces().Get(t.Context(), r.ID.Namespace, metav1.GetOptions{})
+			if err != nil || left.Namespace != string(made.UID) {
+				t.Errorf("it left %+v, and there is %v, %v", left, made, err)
+			}
+		})
+	}
+	theirs := f.along(t, nil, Options{Run: "20260102-030405000-ffff"})
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  a: b\n"}), "other")
+	r.ID.Namespace = f.namespace + "-lost"
+	want, err := theirs.Render(t.Context(), RenderInput{Release: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := theirs.Install(t.Context(), r, want); err != nil || left.Namespace != "" {
+		t.Errorf("another run takes the namespace for its own: %+v, %v", left, err)
 	}
 }
 
