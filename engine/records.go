@@ -54,11 +54,11 @@ func (e *Engine) recordsOf(ctx, requests context.Context, to *target, id spec.Re
 	log := e.log.Handler()
 	switch e.opts.Driver {
 	case "", "secret", "secrets":
-		d := driver.NewSecrets(tiedSecrets{to.Kubernetes().CoreV1().Secrets(id.Namespace), requests})
+		d := driver.NewSecrets(tiedSecrets(requests, to.Kubernetes().CoreV1().Secrets(id.Namespace)))
 		d.SetLogger(log)
 		return &records{Driver: d, ctx: ctx, name: id.Name}, nil
 	case "configmap", "configmaps":
-		d := driver.NewConfigMaps(tiedConfigMaps{to.Kubernetes().CoreV1().ConfigMaps(id.Namespace), requests})
+		d := driver.NewConfigMaps(tiedConfigMaps(requests, to.Kubernetes().CoreV1().ConfigMaps(id.Namespace)))
 		d.SetLogger(log)
 		return &records{Driver: d, ctx: ctx, name: id.Name}, nil
 	default:

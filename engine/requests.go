@@ -79,64 +79,67 @@ func (t tiedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // WrappedRoundTripper gives what is below, as client-go asks for it.
 func (t tiedTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
 
-// tiedSecrets are where Helm's driver keeps records, which takes no context.
-type tiedSecrets struct {
-	clientv1.SecretInterface
+// keeper is a kind of objects in which Helm's drivers keep records: Secrets or
+// ConfigMaps.
+type keeper[T, L any] interface {
+	Create(context.Context, *T, metav1.CreateOptions) (*T, error)
+	Update(context.Context, *T, metav1.UpdateOptions) (*T, error)
+	Delete(context.Context, string, metav1.DeleteOptions) error
+	Get(context.Context, string, metav1.GetOptions) (*T, error)
+	List(context.Context, metav1.ListOptions) (*L, error)
+}
+
+// tiedKeeper asks a keeper with the context of an operation: the drivers take
+// none of their own.
+type tiedKeeper[T, L any] struct {
+	to  keeper[T, L]
 	ctx context.Context
 }
 
-// Create implements clientv1.SecretInterface.
-func (t tiedSecrets) Create(_ context.Context, s *corev1.Secret, o metav1.CreateOptions) (*corev1.Secret, error) {
-	return t.SecretInterface.Create(t.ctx, s, o)
+// Create implements keeper.
+func (t tiedKeeper[T, L]) Create(_ context.Context, object *T, o metav1.CreateOptions) (*T, error) {
+	return t.to.Create(t.ctx, object, o)
 }
 
-// Update implements clientv1.SecretInterface.
-func (t tiedSecrets) Update(_ context.Context, s *corev1.Secret, o metav1.UpdateOptions) (*corev1.Secret, error) {
-	return t.SecretInterface.Update(t.ctx, s, o)
+// Update implements keeper.
+func (t tiedKeeper[T, L]) Update(_ context.Context, object *T, o metav1.UpdateOptions) (*T, error) {
+	return t.to.Update(t.ctx, object, o)
 }
 
-// Delete implements clientv1.SecretInterface.
-func (t tiedSecrets) Delete(_ context.Context, name string, o metav1.DeleteOptions) error {
-	return t.SecretInterface.Delete(t.ctx, name, o)
+// Delete implements keeper.
+func (t tiedKeeper[T, L]) Delete(_ context.Context, name string, o metav1.DeleteOptions) error {
+	return t.to.Delete(t.ctx, name, o)
 }
 
-// Get implements clientv1.SecretInterface.
-func (t tiedSecrets) Get(_ context.Context, name string, o metav1.GetOptions) (*corev1.Secret, error) {
-	return t.SecretInterface.Get(t.ctx, name, o)
+// Get implements keeper.
+func (t tiedKeeper[T, L]) Get(_ context.Context, name string, o metav1.GetOptions) (*T, error) {
+	return t.to.Get(t.ctx, name, o)
 }
 
-// List implements clientv1.SecretInterface.
-func (t tiedSecrets) List(_ context.Context, o metav1.ListOptions) (*corev1.SecretList, error) {
-	return t.SecretInterface.List(t.ctx, o)
+// List implements keeper.
+func (t tiedKeeper[T, L]) List(_ context.Context, o metav1.ListOptions) (*L, error) {
+	return t.to.List(t.ctx, o)
+}
+
+// What else a client of Secrets or ConfigMaps can do, no driver asks for. It is
+// one level further in than what a keeper does, which so counts.
+type (
+	otherOfSecrets    struct{ clientv1.SecretInterface }
+	otherOfConfigMaps struct{ clientv1.ConfigMapInterface }
+)
+
+// tiedSecrets are the Secrets of a namespace for one operation.
+func tiedSecrets(ctx context.Context, to clientv1.SecretInterface) clientv1.SecretInterface {
+	return struct {
+		tiedKeeper[corev1.Secret, corev1.SecretList]
+		otherOfSecrets
+	}{tiedKeeper[corev1.Secret, corev1.SecretList]{to, ctx}, otherOfSecrets{to}}
 }
 
 // tiedConfigMaps is tiedSecrets for the other driver.
-type tiedConfigMaps struct {
-	clientv1.ConfigMapInterface
-	ctx context.Context
-}
-
-// Create implements clientv1.ConfigMapInterface.
-func (t tiedConfigMaps) Create(_ context.Context, m *corev1.ConfigMap, o metav1.CreateOptions) (*corev1.ConfigMap, error) {
-	return t.ConfigMapInterface.Create(t.ctx, m, o)
-}
-
-// Update implements clientv1.ConfigMapInterface.
-func (t tiedConfigMaps) Update(_ context.Context, m *corev1.ConfigMap, o metav1.UpdateOptions) (*corev1.ConfigMap, error) {
-	return t.ConfigMapInterface.Update(t.ctx, m, o)
-}
-
-// Delete implements clientv1.ConfigMapInterface.
-func (t tiedConfigMaps) Delete(_ context.Context, name string, o metav1.DeleteOptions) error {
-	return t.ConfigMapInterface.Delete(t.ctx, name, o)
-}
-
-// Get implements clientv1.ConfigMapInterface.
-func (t tiedConfigMaps) Get(_ context.Context, name string, o metav1.GetOptions) (*corev1.ConfigMap, error) {
-	return t.ConfigMapInterface.Get(t.ctx, name, o)
-}
-
-// List implements clientv1.ConfigMapInterface.
-func (t tiedConfigMaps) List(_ context.Context, o metav1.ListOptions) (*corev1.ConfigMapList, error) {
-	return t.ConfigMapInterface.List(t.ctx, o)
+func tiedConfigMaps(ctx context.Context, to clientv1.ConfigMapInterface) clientv1.ConfigMapInterface {
+	return struct {
+		tiedKeeper[corev1.ConfigMap, corev1.ConfigMapList]
+		otherOfConfigMaps
+	}{tiedKeeper[corev1.ConfigMap, corev1.ConfigMapList]{to, ctx}, otherOfConfigMaps{to}}
 }

@@ -86,12 +86,7 @@ func TestARunGoesOn(t *testing.T) {
 				w := workers(f)
 				w.Resume, tt.opts.Prior = f, prior
 				r := Run(t.Context(), p, w, tt.opts)
-				if got := outcomes(r); got != tt.outcomes {
-					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
-				}
-				if got := strings.Join(f.log, ", "); got != tt.log {
-					t.Errorf("log\n%q, want\n%q", got, tt.log)
-				}
+				f.came(t, r, tt.outcomes, tt.log)
 			})
 		})
 	}
@@ -131,12 +126,7 @@ func TestUndoPutsBackWhatEarlierProcessesDid(t *testing.T) {
 				f, p, prior := goneOn(t, tt.graph, tt.prior)
 				tt.opts.Prior, tt.opts.Concurrency = prior, 1
 				r := Undo(t.Context(), p, workers(f), tt.opts)
-				if got := outcomes(r); got != tt.outcomes {
-					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
-				}
-				if got := strings.Join(f.log, ", "); got != tt.log {
-					t.Errorf("log\n%q, want\n%q", got, tt.log)
-				}
+				f.came(t, r, tt.outcomes, tt.log)
 				if r.FullyUndone() != tt.undone {
 					t.Errorf("fully undone: %t", r.FullyUndone())
 				}

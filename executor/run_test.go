@@ -191,6 +191,17 @@ func outcomes(r Report) string {
 	return strings.Join(parts, ", ")
 }
 
+// came holds how the steps of a run ended, and what was done, against what is wanted.
+func (f *fleet) came(t *testing.T, r Report, want, log string) {
+	t.Helper()
+	if got := outcomes(r); got != want {
+		t.Errorf("outcomes %q, want %q", got, want)
+	}
+	if got := strings.Join(f.log, ", "); got != log {
+		t.Errorf("log\n%q, want\n%q", got, log)
+	}
+}
+
 func workers(f *fleet) Workers { return Workers{Releases: f, Undo: f, Hooks: noHooks{}} }
 
 func TestRun(t *testing.T) {
@@ -226,12 +237,7 @@ func TestRun(t *testing.T) {
 					f.fail[x] = true
 				}
 				r := Run(t.Context(), build(t, f, tt.graph), workers(f), tt.opts)
-				if got := outcomes(r); got != tt.outcomes {
-					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
-				}
-				if got := strings.Join(f.log, ", "); got != tt.log {
-					t.Errorf("log\n%q, want\n%q", got, tt.log)
-				}
+				f.came(t, r, tt.outcomes, tt.log)
 				if got := verdict(r); got != tt.code {
 					t.Errorf("verdict %s, want %s", got, tt.code)
 				}
@@ -385,12 +391,7 @@ func TestAStepThatFailedBeforeItChangedAnythingIsNotUndone(t *testing.T) {
 				f, h := newFleet(), &recordingHooks{bad: tt.bad}
 				f.stale = map[string]bool{tt.stale: true}
 				r := Run(t.Context(), build(t, f, tt.graph), Workers{Releases: f, Undo: f, Hooks: h}, Options{})
-				if got := outcomes(r); got != tt.outcomes {
-					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
-				}
-				if got := strings.Join(f.log, ", "); got != tt.log {
-					t.Errorf("log %q, want %q", got, tt.log)
-				}
+				f.came(t, r, tt.outcomes, tt.log)
 				if got := verdict(r); got != "undone" {
 					t.Errorf("verdict %s: the fleet is as it was", got)
 				}

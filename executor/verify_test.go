@@ -82,12 +82,7 @@ func TestGates(t *testing.T) {
 				w := workers(f)
 				w.Verify = gates{f, map[string]bool{tt.bad: true}}
 				r := Run(t.Context(), p, w, tt.opts)
-				if got := outcomes(r); got != tt.outcomes {
-					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
-				}
-				if got := strings.Join(f.log, ", "); got != tt.log {
-					t.Errorf("log\n%q, want\n%q", got, tt.log)
-				}
+				f.came(t, r, tt.outcomes, tt.log)
 				if got := verdict(r); got != tt.code {
 					t.Errorf("verdict %s, want %s", got, tt.code)
 				}
@@ -153,12 +148,7 @@ func TestARunThatGoesOnVerifiesWhatWasNotVerified(t *testing.T) {
 				w := workers(f)
 				w.Resume, w.Verify = f, gates{f, map[string]bool{tt.bad: true}}
 				r := Run(t.Context(), build(t, f, "+a@g\n+b!@g\n+c: a"), w, Options{Prior: prior, Concurrency: 1})
-				if got := outcomes(r); got != tt.outcomes {
-					t.Errorf("outcomes %q, want %q", got, tt.outcomes)
-				}
-				if got := strings.Join(f.log, ", "); got != tt.log {
-					t.Errorf("log\n%q, want\n%q", got, tt.log)
-				}
+				f.came(t, r, tt.outcomes, tt.log)
 			})
 		})
 	}

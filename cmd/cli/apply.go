@@ -37,16 +37,10 @@ type changeFlags struct {
 }
 
 func (c changeFlags) request(mode plan.Mode) changeRequest {
+	r := toChange(c.overlay, c.diffFlags, c.rawArgs, helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags})
+	r.needs, r.limit = c.needsFlags, c.Concurrency
 	return changeRequest{
-		request: request{
-			over: c.overlay, needs: c.needsFlags, limit: c.Concurrency, validate: c.Validate,
-			helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
-			raw: helmText{
-				args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
-				heeds: []helmList{listShow, listRender, listSync},
-			},
-		},
-		mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode, skipGates: c.SkipGates, prune: c.pruneFlags,
+		request: r, mode: mode, format: c.format, diff: c.diffFlags, run: c.runFlags, detailed: c.DetailedExitcode, skipGates: c.SkipGates, prune: c.pruneFlags,
 	}
 }
 

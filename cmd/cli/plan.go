@@ -86,14 +86,9 @@ func (c *planCmd) Run(ctx context.Context, s *session) error {
 }
 
 func (c *planCmd) request() request {
-	return request{
-		over: c.overlay, needs: c.needsFlags, limit: c.Concurrency, validate: c.Validate,
-		helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
-		raw: helmText{
-			args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
-			heeds: []helmList{listShow, listRender, listSync}, // as apply
-		},
-	}
+	r := toChange(c.overlay, c.diffFlags, c.rawArgs, helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags})
+	r.needs, r.limit = c.needsFlags, c.Concurrency
+	return r
 }
 
 func (c *planCmd) make(ctx context.Context, t *tools, f *fleet, look planLook) (*plan.Plan, error) {

@@ -71,16 +71,10 @@ func (c *resumeCmd) Run(ctx context.Context, s *session) error {
 
 // request is how the run goes on: as it was begun.
 func (c *resumeCmd) request(k *knownRun) changeRequest {
+	r := toChange(c.overlay, c.diffFlags, c.rawArgs, helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags})
+	r.limit, r.policy = c.Concurrency, spec.NeedsIgnore
 	q := changeRequest{
-		request: request{
-			over: c.overlay, limit: c.Concurrency, validate: c.Validate, policy: spec.NeedsIgnore,
-			helm: helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags, lines: c.SuppressOutputLineRegex},
-			raw: helmText{
-				args: c.Args, diff: c.DiffArgs, sync: c.SyncArgs, template: c.TemplateArgs,
-				heeds: []helmList{listShow, listRender, listSync},
-			},
-		},
-		mode: plan.Mode(k.Mode), format: c.format, diff: c.diffFlags, skipGates: c.SkipGates, owner: k.owner,
+		request: r, mode: plan.Mode(k.Mode), format: c.format, diff: c.diffFlags, skipGates: c.SkipGates, owner: k.owner,
 		run: runFlags{
 			Rollback: plan.Scope(k.Failure.Rollback), KeepGoing: k.Failure.KeepGoing,
 			lockFlags: c.lockFlags, journalFlags: c.journalFlags,

@@ -56,6 +56,16 @@ type request struct {
 	policy   spec.NeedsPolicy // empty: what needs says
 }
 
+// toChange is what apply, sync, plan and resume ask alike: what is wanted, to show
+// it and to write it.
+func toChange(over overlay, d diffFlags, raw rawArgs, helm helmFlags) request {
+	helm.lines = d.SuppressOutputLineRegex
+	return request{over: over, validate: d.Validate, helm: helm, raw: helmText{
+		args: raw.Args, diff: d.DiffArgs, sync: helm.upgrade.SyncArgs, template: helm.template.TemplateArgs,
+		heeds: []helmList{listShow, listRender, listSync},
+	}}
+}
+
 // fleet is what was loaded and selected.
 type fleet struct {
 	spec     *spec.Spec
