@@ -61,7 +61,7 @@ type request struct {
 func toChange(over overlay, d diffFlags, raw rawArgs, helm helmFlags) request {
 	helm.lines = d.SuppressOutputLineRegex
 	return request{over: over, validate: d.Validate, helm: helm, raw: helmText{
-		args: raw.Args, diff: d.DiffArgs, sync: helm.upgrade.SyncArgs, template: helm.template.TemplateArgs,
+		args: raw.Args, diff: d.DiffArgs, sync: helm.install.SyncArgs, template: helm.template.TemplateArgs,
 		heeds: []helmList{listShow, listRender, listSync},
 	}}
 }
