@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/plan/diff"
@@ -43,11 +44,51 @@ func (l *lookout) report(ctx context.Context) (drift.Report, error) {
 		more.Unseen = append(more.Unseen, o.unseen...)
 		more.Notes = append(more.Notes, o.notes...)
 	}
+	doubtful, err := l.declaredElsewhere(ctx, &in)
+	if err != nil {
+		return drift.Report{}, err
+	}
+	more.Notes = append(more.Notes, doubtful...)
 	in.Partly = in.Partly || len(more.Unseen) > 0
 	report := drift.Find(in)
 	report.Objects, report.Unseen = more.Objects, more.Unseen
 	report.Notes = append(report.Notes, more.Notes...)
 	return report, nil
+}
+
+// declaredElsewhere takes out of what is owned and not declared what is declared in
+// another context that leads to the same cluster, and what was written through
+// other state files, as prune does.
+func (l *lookout) declaredElsewhere(ctx context.Context, in *drift.Input) ([]drift.Note, error) {
+	var gone []state.Release
+	var strange []string
+	for _, r := range in.Owned {
+		switch {
+		case in.Declared[r.ID]:
+		case r.Last().Labels[state.SourceLabel] != state.OwnerValue(l.all.Source()):
+			strange = append(strange, r.ID.String())
+		default:
+			gone = append(gone, r)
+		}
+	}
+	if err := l.all.Unseen(); err != nil && len(gone) > 0 {
+		in.Owned = nil
+		return []drift.Note{{Text: fmt.Sprintf("releases that are not declared any more were not counted: %v", err)}}, nil
+	}
+	kept, doubtful, err := l.tools.clusterIDs().nowhere(ctx, l.all.Releases, gone)
+	if err != nil {
+		return nil, err
+	}
+	in.Owned = kept
+	var notes []drift.Note
+	if len(strange) > 0 {
+		notes = append(notes, drift.Note{Text: fmt.Sprintf("not counted as undeclared: %s: of the same owner, but written through another state file or folder than %s",
+			strings.Join(strange, ", "), l.all.Source())})
+	}
+	for _, text := range doubtful {
+		notes = append(notes, drift.Note{Text: "not counted as undeclared: " + text + ": both contexts may lead to one cluster"})
+	}
+	return notes, nil
 }
 
 // contexts are those that releases are declared in.

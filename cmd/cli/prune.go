@@ -97,13 +97,17 @@ func (t *tools) undeclared(ctx context.Context, f *fleet) ([]state.Release, erro
 		t.session.view.Warn(fmt.Sprintf("not pruned: %s: no longer declared, and of the same owner, but written through another state file or folder than %s",
 			strings.Join(strange, ", "), f.spec.Source()))
 	}
-	known := clusterIDs{tools: t, ids: map[string]state.ClusterID{}}
+	known := t.clusterIDs()
 	if all, err = known.distinct(ctx, all); err != nil {
 		return nil, err
 	}
 	p.owned = len(all)
-	if gone, err = known.nowhere(ctx, f, gone); err != nil {
+	gone, doubtful, err := known.nowhere(ctx, f.spec.Releases, gone)
+	if err != nil {
 		return nil, err
+	}
+	if len(doubtful) > 0 {
+		t.session.view.Warn(fmt.Sprintf("not pruned: %s: both contexts may lead to one cluster", strings.Join(doubtful, ", ")))
 	}
 	if gone, err = t.still(ctx, gone, state.OwnerValue(p.owner.ID)); err != nil {
 		return nil, err

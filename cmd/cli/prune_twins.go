@@ -3,36 +3,32 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/flotilla-sh/flotilla/spec"
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-// nowhere leaves those releases that no context declares which may lead to the same
-// cluster. What two such contexts have is taken once.
-func (c clusterIDs) nowhere(ctx context.Context, f *fleet, gone []state.Release) ([]state.Release, error) {
+// nowhere keeps those releases that no context declares which may lead to the same
+// cluster. What two such contexts have is taken once. doubtful tells of those where
+// it is not certain that the contexts lead to one.
+func (c clusterIDs) nowhere(ctx context.Context, declaring []spec.Release, gone []state.Release) (kept []state.Release, doubtful []string, err error) {
 	places := map[spec.ReleaseID][]string{} // contexts of namespace and name
-	for _, r := range f.spec.Releases {
+	for _, r := range declaring {
 		places[placeIn(r.ID)] = append(places[placeIn(r.ID)], r.ID.Context)
 	}
-	var kept []state.Release
-	var left []string
 	for _, r := range gone {
 		declared, err := c.maySame(ctx, r.ID.Context, places[placeIn(r.ID)])
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		case declared == "":
 			kept = append(kept, r)
 		case !c.same(r.ID.Context, declared):
-			left = append(left, fmt.Sprintf("%s is declared in the context %s", r.ID, declared))
+			doubtful = append(doubtful, fmt.Sprintf("%s is declared in the context %s", r.ID, declared))
 		}
 	}
-	if len(left) > 0 {
-		c.tools.session.view.Warn(fmt.Sprintf("not pruned: %s: both contexts may lead to one cluster", strings.Join(left, ", ")))
-	}
-	return c.distinct(ctx, kept)
+	kept, err = c.distinct(ctx, kept)
+	return kept, doubtful, err
 }
 
 // distinct takes a release once that several contexts have which may lead to the
@@ -63,6 +59,10 @@ func placeIn(id spec.ReleaseID) spec.ReleaseID {
 type clusterIDs struct {
 	tools *tools
 	ids   map[string]state.ClusterID
+}
+
+func (t *tools) clusterIDs() clusterIDs {
+	return clusterIDs{tools: t, ids: map[string]state.ClusterID{}}
 }
 
 // maySame names the first of the other contexts that is not known to lead to another
