@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,13 +96,14 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 	if err != nil {
 		return err
 	}
-	if base := have.Deployed(); base != nil {
-		err = o.takeOver(string(base.Stream))
-	} else if base := have.Last(); base != nil {
-		err = o.takeOver(string(base.Stream))
-	}
+	strays, err := o.strays()
 	if err != nil {
 		return err
+	}
+	if base := cmp.Or(have.Deployed(), have.Last()); base != nil {
+		if err := o.takeOver(string(base.Stream) + strays); err != nil {
+			return err
+		}
 	}
 	up := action.NewUpgrade(o.config)
 	up.Namespace = o.release.ID.Namespace
@@ -238,7 +240,10 @@ func (o *operation) uninstall() error {
 	if err != nil {
 		return err
 	}
-	if o.records.extra, err = o.leftovers(history); err != nil {
+	if len(history) > 0 {
+		o.records.extra, err = o.leftovers(history, history[len(history)-1])
+	}
+	if err != nil {
 		return err
 	}
 	options := o.release.Options

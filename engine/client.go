@@ -42,6 +42,7 @@ type client struct {
 	ours     kube.ResourceList       // with adopting: what the release has
 	adopting func(kube.ResourceList) // told of what is taken over; nil: nothing may be
 	kept     kube.ResourceList       // never deleted
+	strays   kube.ResourceList       // deleted by an update unless it wants them
 	yields   bool                    // leaves to others the fields that they have
 	repairs  *repairs                // what of an update is wanted; nil: all
 
@@ -130,7 +131,7 @@ func (c *client) Create(resources kube.ResourceList, options ...kube.ClientCreat
 func (c *client) Update(originals, targets kube.ResourceList, options ...kube.ClientUpdateOption) (*kube.Result, error) {
 	originals, targets = c.repairs.narrow(originals), c.repairs.narrow(targets)
 	c.adopt(originals)
-	result := &kube.Result{}
+	result, strays := &kube.Result{}, c.strays.Difference(targets)
 	for len(targets) > 0 {
 		if c.ctx.Err() != nil {
 			return result, context.Cause(c.ctx)
@@ -144,7 +145,8 @@ func (c *client) Update(originals, targets kube.ResourceList, options ...kube.Cl
 	if err := c.recognise(result.Created); err != nil {
 		return result, err
 	}
-	if originals = originals.Difference(c.kept); len(originals) == 0 {
+	originals = append(originals.Difference(c.kept), strays.Difference(originals)...)
+	if len(originals) == 0 {
 		return result, nil
 	}
 	gone, err := c.Client.Update(originals, nil, options...)

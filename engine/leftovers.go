@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	v1 "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -14,32 +16,32 @@ import (
 	"github.com/flotilla-sh/flotilla/state"
 )
 
-// leftovers gives the documents of older revisions whose objects may still be
-// there beside those of the newest one, each object once. Helm deletes what a
-// revision no longer has only when the next one is deployed; so after a failed
-// upgrade there are objects of the deployed revision, and of failed ones since,
-// that the newest manifest does not name. Uninstalling that alone, as Helm does,
-// would leave them behind. Objects of a kind that the cluster no longer knows
-// are gone with it, and would keep Helm from deleting anything.
-func (o *operation) leftovers(history []*v1.Release) (string, error) {
+// leftovers gives the documents of other revisions whose objects may still be
+// there beside those of the base, which is the one that Helm goes by, each object
+// once. Helm deletes what a revision no longer has only when the next one is
+// deployed; so after a failed upgrade there are objects of the deployed revision,
+// and of failed ones since. Helm uninstalls the newest alone, and upgrades from the
+// deployed one alone, and would leave the others behind. Objects of a kind that the
+// cluster no longer knows are gone with it, and would keep Helm from deleting
+// anything.
+func (o *operation) leftovers(history []*v1.Release, base *v1.Release) (string, error) {
 	if len(history) == 0 || history[len(history)-1].Info.Status == rcommon.StatusDeployed {
 		return "", nil
 	}
-	last, older := history[len(history)-1], history[:len(history)-1]
-	deployed := len(older) - 1
-	for deployed >= 0 && older[deployed].Info.Status != rcommon.StatusDeployed {
-		deployed--
-	}
+	deployed := deployedOf(history)
 	all := taker{namespace: o.release.ID.Namespace, scope: o.to.scope, seen: map[state.ObjectID]bool{}}
-	if _, err := all.take(last.Manifest); err != nil {
+	if _, err := all.take(base.Manifest); err != nil {
 		return "", err
 	}
 	var found strings.Builder
-	for i := len(older) - 1; i >= max(deployed, 0); i-- {
-		if deployed < 0 && older[i].Info.Status != rcommon.StatusFailed {
+	for i := len(history) - 1; i >= max(deployed, 0); i-- {
+		if history[i] == base {
+			continue
+		}
+		if deployed < 0 && history[i].Info.Status != rcommon.StatusFailed {
 			break
 		}
-		docs, err := all.take(older[i].Manifest)
+		docs, err := all.take(history[i].Manifest)
 		if err != nil {
 			return "", err
 		}
@@ -48,6 +50,49 @@ func (o *operation) leftovers(history []*v1.Release) (string, error) {
 		}
 	}
 	return found.String(), nil
+}
+
+// deployedOf is the index of the newest deployed revision, -1 if there is none.
+func deployedOf(history []*v1.Release) int {
+	for i, r := range slices.Backward(history) {
+		if r.Info.Status == rcommon.StatusDeployed {
+			return i
+		}
+	}
+	return -1
+}
+
+// strays prepares an upgrade from what is not deployed: it gives the documents of
+// what failed revisions have brought beside the one that Helm upgrades from, and
+// has the upgrade delete of them what is there, is still the release's, and is not
+// wanted.
+func (o *operation) strays() (string, error) {
+	history, err := o.records.all()
+	if err != nil || len(history) == 0 {
+		return "", err
+	}
+	base := history[max(deployedOf(history), 0)]
+	if deployedOf(history) < 0 {
+		base = history[len(history)-1]
+	}
+	text, err := o.leftovers(history, base)
+	if err != nil || text == "" {
+		return "", err
+	}
+	list, err := o.client.Client.Build(strings.NewReader(text), false)
+	if err != nil {
+		return "", err
+	}
+	for _, info := range list {
+		switch err := info.Get(); {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return "", fmt.Errorf("looking for %s/%s, which a failed revision may have left: %w", info.Mapping.GroupVersionKind.Kind, info.Name, err)
+		case ownerOf(info) == o.release.ID.Namespace+"/"+o.release.ID.Name:
+			o.client.strays = append(o.client.strays, info)
+		}
+	}
+	return text, nil
 }
 
 // taker goes through manifests, the newest first, whose word on an object

@@ -45,6 +45,39 @@ func TestUninstallingOverAFailedUpgradeRemovesWhatOnlyTheDeployedRevisionHad(t *
 	}
 }
 
+func TestUpgradingOverAFailedUpgradeRemovesWhatOnlyThatBrought(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	names := "{{ range .Values.names }}---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ . }}\n{{ end }}"
+	for title, deployed := range map[string]bool{"a revision is deployed": true, "none is": false} {
+		t.Run(title, func(t *testing.T) {
+			name := "forward-" + strings.Fields(title)[0]
+			r := f.release(writeChart(t, map[string]string{"templates/a.yaml": names, "templates/d.yaml": deployment}), name)
+			r.Options.Wait, r.Options.Timeout = true, 2*time.Second
+			if deployed {
+				f.mustApply(r, map[string]any{"names": []any{name + "-all", name + "-first"}})
+			}
+			for _, one := range []string{"-second", "-third", "-theirs"} {
+				values := map[string]any{"names": []any{name + one, name + "-all"}, "fail": clustertest.NeverReady}
+				if _, err := f.apply(ctx, r, values); err == nil {
+					t.Fatal("the upgrade did not fail")
+				}
+			}
+			if deployed { // else Helm deletes it as its own
+				f.edit(name+"-theirs", `{"metadata":{"annotations":{"meta.helm.sh/release-name":"somebody"}}}`)
+			}
+			f.mustApply(r, map[string]any{"names": []any{name + "-all", name + "-third"}})
+			for one, want := range map[string]bool{"-first": false, "-second": false, "-third": true, "-all": true, "-theirs": deployed} {
+				if there := f.configMap(name+one) != nil; there != want {
+					t.Errorf("%s is there: %v, want %v", one, there, want)
+				}
+			}
+			if stored := f.record(r, f.read(r).Last().Number).Manifest; strings.Contains(stored, "second") {
+				t.Errorf("the record has\n%s", stored)
+			}
+		})
+	}
+}
+
 func TestUninstallingOverAFailedUpgradeWhenAKindIsGone(t *testing.T) {
 	f, ctx := online(t), context.Background()
 	group := strings.ReplaceAll(f.namespace, "-", "") + ".example.com"

@@ -62,7 +62,7 @@ func (o *operation) restart() error {
 		return o.records.Update(recordKey(last.Name, last.Version), last)
 	}
 	if last.Info.RollbackRevision > 0 && last.Info.Status == rcommon.StatusFailed {
-		o.records.extra, err = o.leftovers(history)
+		o.records.extra, err = o.leftovers(history, last)
 	}
 	return err
 }
