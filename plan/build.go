@@ -84,10 +84,12 @@ func step(r spec.Release, in Input) (Step, error) {
 		return Step{}, fmt.Errorf("comparing %s: %w", r.ID, err)
 	}
 	s.Changes = changes // none of a deletion whose stored manifest cannot be read: that keeps nobody from it
+	left := strays(s, options)
 	if in.Policy.looks() && r.File >= 0 {
 		seen := in.Live[r.ID]
 		s.Changes, s.Drift, s.Seen = slices.Concat(seen.Changes, ofHooks(changes)), seen.Drift, seen.Seen
 	}
+	s.Changes = append(s.Changes, left...)
 	s.Action, s.Reason, err = Decide(Observation{
 		Phase:   have.Phase,
 		Wanted:  wanted,
