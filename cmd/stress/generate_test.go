@@ -244,6 +244,9 @@ func (e environment) wounded(rng *rand.Rand, i int, how wound, before snapshot) 
 	event = []string{"pre-", "post-"}[rng.IntN(2)] + event
 	hooks := slices.DeleteFunc(r.values.Hooks, func(h hook) bool { return h.Event == event })
 	short := 5 + rng.IntN(5)
+	if len(e.releases) > 50 {
+		short += 15 // an undo has to be ready in that time, too, beside many others
+	}
 	_, deployed := before.objects[object{"Deployment", r.id.Namespace, r.id.Name}]
 	if how == woundImmutable && (!deployed || r.values.App == nil) {
 		how = woundRefused
