@@ -112,6 +112,9 @@ func (d *deployedValues) set(set SetValue) {
 func (d *deployedValues) walk(at origin.Path, v any) {
 	switch v := v.(type) {
 	case map[string]any:
+		if SecretElement(v) {
+			d.met.add(v["value"])
+		}
 		for key, e := range v {
 			d.walk(at.With(origin.Key(key)), e)
 		}

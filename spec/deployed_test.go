@@ -49,6 +49,8 @@ func TestSecretsOfWhatIsDeployedAreKnownWithoutResolvingThem(t *testing.T) {
 		{"a set with a reference", nil, []SetValue{{Name: "a.b[0]", Value: "ref+vault://x"}}, object{"a": object{"b": []any{"canary"}}}, true},
 		{"a plain set", nil, []SetValue{{Name: "a", Value: "canary"}}, object{"a": "canary"}, false},
 		{"a name of secrets", []ValuesSource{inline(object{"password": "canary"})}, nil, object{"password": "canary"}, true},
+		{"an element that is named as secrets are", []ValuesSource{inline(object{"env": []any{}})}, nil, object{"env": []any{object{"name": "DB_PASSWORD", "value": "canary"}}}, true},
+		{"an element with another name", []ValuesSource{inline(object{"env": []any{object{"name": "A", "value": "canary"}}})}, nil, object{"env": []any{object{"name": "A", "value": "canary"}}}, false},
 		{"a text with a password", []ValuesSource{inline(object{"a": "x"})}, nil, object{"a": "db://u:canary@h"}, true},
 	}
 	for _, tt := range tests {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/flotilla-sh/flotilla/spec/origin"
 )
 
 // SecretNamed reports whether a path of a value, such as db.adminPassword, is
@@ -38,6 +40,44 @@ func SecretNamed(path string) bool {
 			"account", "auth", "ca", "client", "encryption", "hmac", "jwt", "license", "master", "server", "session", "shared", "signing", "ssh", "ssl", "storage", "tls",
 		}, w)
 	})
+}
+
+// SecretElement reports whether the name of an element of a list, such as
+// {name: DB_PASSWORD, value: x}, says that its value is secret.
+func SecretElement(v any) bool {
+	m, _ := v.(map[string]any)
+	name, _ := m["name"].(string)
+	_, has := m["value"].(string)
+	return has && SecretNamed(name)
+}
+
+// SecretWithin reports whether a text in v, which stands at a path, is called or
+// looks as secrets do.
+func SecretWithin(path origin.Path, v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		if SecretElement(v) {
+			return true
+		}
+		for key, e := range v {
+			names := strings.HasSuffix(strings.ToLower(key), "ref") // what is in it says where a secret is
+			if !names && SecretWithin(path.With(origin.Key(key)), e) {
+				return true
+			}
+		}
+		return false
+	case []any:
+		for i, e := range v {
+			if SecretWithin(path.With(origin.Index(i)), e) {
+				return true
+			}
+		}
+		return false
+	case string:
+		return SecretNamed(path.String()) || SecretText(v)
+	default:
+		return false
+	}
 }
 
 // wordsOf splits a path at what is no letter and where a capital follows a small

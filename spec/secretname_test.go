@@ -1,6 +1,10 @@
 package spec
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/flotilla-sh/flotilla/spec/origin"
+)
 
 func TestPathsThatAreCalledAsSecretsAre(t *testing.T) {
 	for path, want := range map[string]bool{
@@ -32,6 +36,33 @@ func TestTextsThatHaveASecretInside(t *testing.T) {
 	} {
 		if got := SecretText(text); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestSecretsInsideOfListsAndMaps(t *testing.T) {
+	type object = map[string]any
+	tests := []struct {
+		name string
+		path string
+		v    any
+		want bool
+	}{
+		{"an element that is named so", "env", []any{object{"name": "A", "value": "1"}, object{"name": "DB_PASSWORD", "value": "x"}}, true},
+		{"an element that names a reference to one", "env", []any{object{"name": "DB_PASSWORD", "valueFrom": object{"secretKeyRef": object{"name": "db", "key": "k"}}}}, false},
+		{"a key further down", "list", []any{object{"dbToken": "x"}}, true},
+		{"a key that is a number", "list", []any{object{"tokens": 3.0}}, false},
+		{"a text with one", "list", []any{"db://u:canary@h"}, true},
+		{"the path itself", "auth.pwd", "x", true},
+		{"nothing of that sort", "env", []any{object{"name": "A", "value": "1"}}, false},
+	}
+	for _, tt := range tests {
+		path, err := origin.ParsePath(tt.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := SecretWithin(path, tt.v); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }

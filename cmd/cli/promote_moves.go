@@ -39,7 +39,7 @@ func (p *promotion) compareOne(ctx context.Context, locate *promote.Locator, one
 	if err != nil {
 		return err
 	}
-	secret, err := p.secret(ctx, one, found.Sources)
+	secret, err := p.secret(ctx, one, found.Sources, found.User)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (p *promotion) absent(one *pair) {
 
 // secret tells which values come from something encrypted in either environment,
 // or are called, or look, like a secret.
-func (p *promotion) secret(ctx context.Context, one *pair, to origin.Sources) (func(origin.Path, any) bool, error) {
+func (p *promotion) secret(ctx context.Context, one *pair, to origin.Sources, declared map[string]any) (func(origin.Path, any) bool, error) {
 	from, _, err := p.from.fleet.spec.LayersOf(ctx, one.from)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,10 @@ func (p *promotion) secret(ctx context.Context, one *pair, to origin.Sources) (f
 	met := &p.session.secrets.met
 	return func(path origin.Path, v any) bool {
 		text := fmt.Sprint(v)
-		if spec.SecretNamed(path.String()) || spec.SecretText(text) || met.Redact(text) != text {
+		if spec.SecretNamed(path.String()) || spec.SecretWithin(path, v) || spec.SecretText(text) || met.Redact(text) != text {
+			return true
+		}
+		if inSecretElement(one.running.Values, path) || inSecretElement(declared, path) {
 			return true
 		}
 		for _, layers := range [][]origin.Layer{from, to.Layers} {
@@ -86,6 +89,17 @@ func (p *promotion) secret(ctx context.Context, one *pair, to origin.Sources) (f
 		}
 		return false
 	}, nil
+}
+
+// inSecretElement reports whether a path leads through an element of a list whose
+// name says that it is a secret.
+func inSecretElement(tree map[string]any, path origin.Path) bool {
+	for n := range path {
+		if element, ok := origin.Lookup(tree, path[:n+1]); ok && path[n].InList && spec.SecretElement(element) {
+			return true
+		}
+	}
+	return false
 }
 
 // settle makes the changed texts, and looks what comes out of them in every
