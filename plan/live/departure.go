@@ -40,7 +40,7 @@ func (d *Departure) by(o owner) {
 
 func (d Departure) masked(opts diff.Options) Departure {
 	d.Path, d.Was, d.Is = redactedPath(d.Path, opts), redacted(d.Was, opts), redacted(d.Is, opts)
-	return d
+	return d.unnamed(opts)
 }
 
 // Deviation is one stored object that is not in the cluster as it was stored.

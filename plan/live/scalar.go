@@ -60,11 +60,13 @@ func isCollection(v any) bool {
 // encoded is a value in JSON, in which whole numbers look alike whatever type
 // they were read as.
 func encoded(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // for people to read
+	if err := enc.Encode(v); err != nil {
 		return fmt.Sprint(v)
 	}
-	return string(data)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // decoded reads base64, in which manifests may break lines.
