@@ -91,7 +91,7 @@ func isImmutable(status metav1.Status) bool {
 		return false
 	}
 	return slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool {
-		return strings.HasSuffix(c.Message, apivalidation.FieldImmutableErrorMsg) ||
+		return strings.Contains(c.Message, apivalidation.FieldImmutableErrorMsg) || // also "... when `immutable` is set"
 			c.Type == metav1.CauseTypeForbidden && (c.Field == "spec" || strings.Contains(c.Message, "updates to "))
 	})
 }

@@ -23,9 +23,16 @@ spec:
     spec: {containers: [{name: main, image: example.com/main}]}
 `
 
+const fixedMap = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-fixed }
+immutable: true
+data: {app: {{ .Values.app }}}
+`
+
 func TestWhatCannotBeChangedInPlaceIsInstalledAnew(t *testing.T) {
 	f, ctx := online(t), context.Background()
-	for name, template := range map[string]string{"deployment": deployment, "statefulset": statefulSet} {
+	for name, template := range map[string]string{"deployment": deployment, "statefulset": statefulSet, "immutable-configmap": fixedMap} {
 		t.Run(name, func(t *testing.T) {
 			r := f.release(writeChart(t, map[string]string{"templates/d.yaml": template, "templates/a.yaml": configMap + "  v: {{ .Values.app }}\n"}), name)
 			r.Options.HistoryMax = 2

@@ -11,14 +11,21 @@ import (
 )
 
 // InstallAgain makes want the next revision of r, of which an install was cut off,
-// or an upgrade that was installing it anew. Objects that are there already are
-// updated, and the hooks of an install run. left is what the caller saw:
+// or an upgrade that was installing it anew: an uninstall in the middle of that is
+// ended first. Objects that are there already are updated, and the hooks of an
+// install run. left is what the caller saw:
 // state.ErrStale tells that it moved. Helm's own way, an upgrade of the failed
 // release, would leave the hooks of the install out.
 func (e *Engine) InstallAgain(ctx context.Context, r spec.Release, left state.Trace, want *state.Revision) (state.Trace, error) {
+	if left.Reinstalled && left.Status == state.StatusUninstalling { // what cannot be changed in place may be there yet
+		gone, _, err := e.removeAndWait(ctx, r, left)
+		if left = left.Then(gone); err != nil {
+			return left, fmt.Errorf("reinstalling %s: %w", r.ID, err)
+		}
+	}
 	o, err := e.begin(ctx, r)
 	if err != nil {
-		return state.Trace{}, fmt.Errorf("installing %s: %w", r.ID, err)
+		return left, fmt.Errorf("installing %s: %w", r.ID, err)
 	}
 	if left.Reinstalled {
 		o.config.Releases.MaxHistory = 0 // the revision to go back to has to stay

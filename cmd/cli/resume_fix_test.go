@@ -33,7 +33,7 @@ func TestAFixIsNeitherFinishedNorUndone(t *testing.T) {
 				Steps: []journal.Step{{State: journal.StateFailed}},
 			}
 			k := &knownRun{pastRun: pastRun{Run: run}}
-			resumed, rolledBack := s.unfinishable(k), k.reversible()
+			resumed, rolledBack := s.unfinishable(k), k.reversible(time.Now())
 			if !errors.Is(resumed, errUsage) || strings.Contains(resumed.Error(), again) != tt.again || strings.Contains(resumed.Error(), "rollback --run") {
 				t.Errorf("resume: %v", resumed)
 			}

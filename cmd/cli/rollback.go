@@ -33,7 +33,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := k.reversible(); err != nil {
+	if err := k.reversible(s.env.Now()); err != nil {
 		return err
 	}
 	q := changeRequest{
@@ -41,7 +41,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *session) error {
 		run: runFlags{Rollback: plan.ScopePlan, lockFlags: c.lockFlags, journalFlags: c.journalFlags},
 	}
 	return s.alone(ctx, k, q, func(k *knownRun, q changeRequest) error {
-		if err := k.reversible(); err != nil {
+		if err := k.reversible(s.env.Now()); err != nil {
 			return err
 		}
 		return s.rollBack(ctx, k, q)
@@ -50,7 +50,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *session) error {
 
 // reversible tells what else is to be done about a run that is not finished, or is
 // undone already.
-func (k *knownRun) reversible() error {
+func (k *knownRun) reversible(now time.Time) error {
 	switch {
 	case k.fixes():
 		return fmt.Errorf("%w: run %s cannot be undone: a fix put back what was deployed, and the drift that it took away is not kept", errUsage, k.ID)
@@ -58,8 +58,10 @@ func (k *knownRun) reversible() error {
 		return fmt.Errorf("%w: run %s put run %s back; to have that again, apply it again", errUsage, k.ID, k.Undoes)
 	case k.Outcome == journal.OutcomeUndone:
 		return fmt.Errorf("%w: run %s is undone already", errUsage, k.ID)
+	case k.Finished.IsZero() && k.Stage == journal.StageCommitting:
+		return fmt.Errorf("%w: run %s has not ended (%s): it was dropping the history of what it uninstalled, which flotilla resume %s ends; it cannot be undone", errUsage, k.ID, k.Outlook(now), k.ID)
 	case k.Finished.IsZero(), k.Outcome == journal.OutcomeUndoIncomplete, k.Stage == journal.StageUndoing && k.Outcome == journal.OutcomeFailed && k.Count(journal.StateUndoFailed) > 0:
-		return fmt.Errorf("%w: run %s has not ended (%s): flotilla resume %s --undo puts it back", errUsage, k.ID, k.Outcome, k.ID)
+		return fmt.Errorf("%w: run %s has not ended (%s): flotilla resume %s --undo puts it back", errUsage, k.ID, k.Outlook(now), k.ID)
 	default:
 		return nil
 	}

@@ -65,16 +65,7 @@ func (v voyage) sink() {
 	v.killed(changes, func() bool {
 		return strings.Contains(v.later(0, "history", "-o", "json"), `"done":1,"pending":1,"running":1`) && v.recorded()
 	}, "apply", "--suppress-diff")
-	leases := v.cluster.Client().CoordinationV1().Leases(v.records)
-	list, err := leases.List(v.Context(), metav1.ListOptions{})
-	if err != nil || len(list.Items) == 0 {
-		v.Fatalf("leases: %v, %v", list, err)
-	}
-	for _, l := range list.Items {
-		if _, err := leases.Patch(v.Context(), l.Name, types.MergePatchType, []byte(`{"spec":{"leaseDurationSeconds":1}}`), metav1.PatchOptions{}); err != nil {
-			v.Fatal(err)
-		}
-	}
+	v.expire(v.cluster.Client(), v.records)
 }
 
 // recorded waits for the last object of the install, which comes after Helm's record.

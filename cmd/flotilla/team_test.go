@@ -20,6 +20,7 @@ func TestTeam(t *testing.T) {
 		_ = dev.Client().CoreV1().Namespaces().Delete(t.Context(), "shop-dev", metav1.DeleteOptions{})
 	})
 	kubeconfig := twoContexts(t, map[string]*clustertest.Cluster{"dev": dev, "live": live})
+	t.Run("a run over both that is cut off", func(t *testing.T) { goesOnOverTwoClusters(t, kubeconfig, live, dev) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/team",
 		RequireExplicitExec: true,
