@@ -124,7 +124,7 @@ func (p *promotion) heading() string {
 	fmt.Fprintf(&b, "Promote %s to %s\n\n", p.From, p.To)
 	for _, one := range p.pairs {
 		for _, m := range one.moves {
-			line := fmt.Sprintf("%s: %s becomes %v\n", one.to.ID, m.Field(), m.Move.To)
+			line := fmt.Sprintf("%s: %s becomes %s\n", one.to.ID, m.Field(), view.Value(m.Move.To))
 			if m.Hand != "" {
 				line = fmt.Sprintf("By hand, in %s:%d: %s", p.session.shown(m.File), m.Line, line)
 			}

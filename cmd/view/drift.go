@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/flotilla-sh/flotilla/plan"
@@ -96,7 +98,7 @@ func within(f drift.Finding, id spec.ReleaseID) string {
 }
 
 func changeOf(f drift.Finding) string {
-	field := strings.TrimPrefix(f.Field, ".")
+	field := printable(strings.TrimPrefix(f.Field, "."))
 	switch f.Kind {
 	case drift.KindRemoved:
 		return fmt.Sprintf("%s: %s -> removed", field, brief(f.Declared))
@@ -148,7 +150,25 @@ func briefly(a, b string) (string, string) {
 		}
 		return text
 	}
-	return cut(x), cut(y)
+	return printable(cut(x)), printable(cut(y))
+}
+
+// printable writes what a terminal would not show, or obey, as JSON does.
+func printable(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, "\\u%04x", unit)
+		}
+	}
+	return b.String()
 }
 
 // by says who did it and when, as far as the cluster tells.

@@ -31,6 +31,9 @@ func TestDriftForPeople(t *testing.T) {
 		{"one, by records alone", drift.Report{Releases: []spec.ReleaseID{web}}, "No drift: 1 release is as deployed.\n"},
 		{"not all could be seen", drift.Report{Releases: []spec.ReleaseID{web}, Unseen: []drift.Unseen{{Release: web, Err: errors.New("e")}}},
 			"Not all of 1 release could be seen: there may be drift. What could be seen is as deployed.\n"},
+		{"what a terminal would obey", drift.Report{Releases: []spec.ReleaseID{web}, Findings: []drift.Finding{
+			{Kind: drift.KindAdded, Release: web, Object: object, Field: ".metadata.annotations.\x1b", Live: "\"\u202e\u009b31m\U000e0001\"", Manager: "edit"},
+		}}, "n/web\n    ~ Deployment/web\n      metadata.annotations.\\u001b: \"\\u202e\\u009b31m\\udb40\\udc01\" added  by edit\n\nDrift: 1 field added; 1 release looked at.\n"},
 		{"of all kinds", drift.Report{
 			Releases: []spec.ReleaseID{api, web}, Objects: 8,
 			Findings: []drift.Finding{

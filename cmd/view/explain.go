@@ -130,6 +130,9 @@ func short(v any) string {
 	return text
 }
 
+// Value is a value on one line, cut where it is long.
+func Value(v any) string { return short(v) }
+
 // ambiguous: without quotes, the text would be taken for something else or
 // break the line.
 func ambiguous(text string) bool {

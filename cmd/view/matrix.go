@@ -88,7 +88,11 @@ func MatrixText(m Matrix, now time.Time) string {
 			rows = append(rows, row)
 		}
 	}
-	if len(rows) == 0 {
+	switch {
+	case len(rows) > 0:
+	case slices.Contains(m.Unseen, true):
+		return "No release could be seen.\n"
+	default:
 		return "No environment declares a release.\n"
 	}
 	var b strings.Builder

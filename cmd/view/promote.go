@@ -167,11 +167,14 @@ func (p Promotion) objections() string {
 // summary says in one line what there is to do.
 func (p Promotion) summary() string {
 	moves, byHand := p.Count()
+	left := slices.ContainsFunc(p.Releases, func(r Promoted) bool { return len(r.Notes) > 0 })
 	switch {
-	case moves+byHand == 0:
-		return fmt.Sprintf("Nothing to promote: the files of %s say what runs in %s.", p.To, p.From)
 	case p.Refused():
 		return fmt.Sprintf("Nothing was promoted from %s to %s; --force --reason TEXT does it all the same.", p.From, p.To)
+	case moves+byHand == 0 && left:
+		return fmt.Sprintf("Nothing to promote: nothing else in the files of %s differs from what runs in %s.", p.To, p.From)
+	case moves+byHand == 0:
+		return fmt.Sprintf("Nothing to promote: the files of %s say what runs in %s.", p.To, p.From)
 	}
 	text := fmt.Sprintf("Promotion from %s to %s: %s in %s", p.From, p.To, count(moves, "value"), count(len(p.Files), "file"))
 	if byHand > 0 {

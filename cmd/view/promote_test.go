@@ -33,6 +33,7 @@ func promoted() Promotion {
 
 func TestPromotionText(t *testing.T) {
 	forced, refused := promoted(), promoted()
+	web := spec.ReleaseID{Context: "one", Namespace: "shop", Name: "web"}
 	refused.Refusals = []string{"the order has stage between them"}
 	refused.Releases[0].Refused = []string{"it has drifted"}
 	refused.Releases[0].Moves, refused.Notes = refused.Releases[0].Moves[:1], nil
@@ -81,6 +82,10 @@ Against it speaks:
 
 Promotion from dev to prod: 1 value in 1 file.
 `},
+		{"refused, with nothing to move", Promotion{From: "dev", To: "prod", Releases: []Promoted{{Release: web, Refused: []string{"its revision 3 in dev is failed"}}}},
+			"Refused:\n  shop/web: its revision 3 in dev is failed\n\nNothing was promoted from dev to prod; --force --reason TEXT does it all the same.\n"},
+		{"nothing but what does not move", Promotion{From: "dev", To: "prod", Releases: []Promoted{{Release: web, Notes: []PromotedNote{{"release", "it is not installed in dev"}}}}},
+			"Does not move:\n  shop/web release: it is not installed in dev\n\nNothing to promote: nothing else in the files of prod differs from what runs in dev.\n"},
 		{"nothing", Promotion{From: "dev", To: "prod"}, "Nothing to promote: the files of prod say what runs in dev.\n"},
 	}
 	for _, tt := range tests {
@@ -135,6 +140,11 @@ web      2.0.0  1h  drifted            not installed  pending-install  ?
 `
 	if d := cmp.Diff(want, MatrixText(m, now)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+	for want, unseen := range map[string][]bool{"No environment declares a release.\n": {false}, "No release could be seen.\n": {true}} {
+		if got := MatrixText(Matrix{Environments: []string{"dev"}, Unseen: unseen}, now); got != want {
+			t.Errorf("without rows: %q, want %q", got, want)
+		}
 	}
 	var out bytes.Buffer
 	if err := JSON(&out, MatrixJSON(m, now)); err != nil {
