@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -262,7 +263,7 @@ releases:
 	clients := []kubernetes.Interface{live.Client(), dev.Client()}
 	t.Cleanup(func() {
 		for _, client := range clients {
-			_ = client.CoreV1().Namespaces().Delete(t.Context(), here+"-state", metav1.DeleteOptions{})
+			_ = client.CoreV1().Namespaces().Delete(context.WithoutCancel(t.Context()), here+"-state", metav1.DeleteOptions{})
 		}
 	})
 	cutOff := func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestTeam(t *testing.T) {
 	dev, live := clustertest.Start(t), clustertest.StartPrivate(t)
 	t.Cleanup(func() {
 		// The other cluster goes away as a whole.
-		_ = dev.Client().CoreV1().Namespaces().Delete(t.Context(), "shop-dev", metav1.DeleteOptions{})
+		_ = dev.Client().CoreV1().Namespaces().Delete(context.WithoutCancel(t.Context()), "shop-dev", metav1.DeleteOptions{})
 	})
 	kubeconfig := twoContexts(t, map[string]*clustertest.Cluster{"dev": dev, "live": live})
 	t.Run("a run over both that is cut off", func(t *testing.T) { goesOnOverTwoClusters(t, kubeconfig, live, dev) })
