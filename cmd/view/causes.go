@@ -50,7 +50,7 @@ func because(causes []plan.Cause) string {
 	if images > fewCauses {
 		parts = append(parts, more(images-fewCauses, "image"))
 	}
-	return strings.Join(parts, "; ")
+	return printable(strings.Join(parts, "; "))
 }
 
 func more(n int, what string) string {

@@ -40,6 +40,7 @@ func TestTheLineThatSaysWhyAReleaseChanges(t *testing.T) {
 			[]plan.Cause{changed("a", "1", "2"), changed("b", "1", "2"), changed("c", "1", "2"), changed("d", "1", "2"), {Kind: plan.CauseValues, Count: 5}, image("a", "x"), image("b", "x"), image("c", "x"), image("d", "x")},
 			"a 1 -> 2; b 1 -> 2; c 1 -> 2; a image r/web:1.0 -> x; b image r/web:1.0 -> x; c image r/web:1.0 -> x; 6 more values; 1 more image",
 		},
+		{"what a terminal would obey", []plan.Cause{changed("a", "x", "\x1b[31m\n")}, "a x -> \\u001b[31m\\u000a"},
 		{"a value that comes", []plan.Cause{{Kind: plan.CauseValue, Subject: "a", Op: diff.OpAdd, After: "1"}}, "a added: 1"},
 		{"a value that goes", []plan.Cause{{Kind: plan.CauseValue, Subject: "a", Op: diff.OpRemove, Before: "1"}}, "a removed, was 1"},
 		{"a masked value that changes", []plan.Cause{changed("a", spec.Masked, spec.Masked)}, "a changed"},
