@@ -222,7 +222,7 @@ func (l *loader) visitFile(ctx context.Context, path string, n nested) (int, err
 		return -1, err
 	}
 	if f.skipped {
-		l.spec.loaded.skipped = append(l.spec.loaded.skipped, f.path)
+		l.spec.loaded.skipped = append(l.spec.loaded.skipped, leftOut{f.path, f.text})
 		return -1, nil
 	}
 	if n.parent != nil {

@@ -16,8 +16,14 @@ type loaded struct {
 	files    []fileExtra    // as Spec.Files
 	releases []releaseExtra // as Spec.Releases
 	lacking  string         // the last file that is not there, where that may pass
-	skipped  []string       // paths of files that do not define the selected environment
+	skipped  []leftOut      // files that do not define the selected environment
 	partial  bool           // nested files were left out because of the selectors of the run
+}
+
+// leftOut is a state file that takes no part.
+type leftOut struct {
+	path string
+	text []byte
 }
 
 type fileExtra struct {

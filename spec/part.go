@@ -29,6 +29,7 @@ type stateFile struct {
 	// skipped: the file does not define the selected environment, so it and
 	// its nested files do not take part.
 	skipped bool
+	text    []byte // as it was read
 }
 
 // loadFile reads one state file, part by part. Each part is rendered with the
@@ -40,6 +41,7 @@ func (l *loader) loadFile(ctx context.Context, f *stateFile, inherited, override
 		return err
 	}
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	f.text = text
 	if err := checkKeys(text, f.path); err != nil {
 		return err
 	}

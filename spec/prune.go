@@ -1,8 +1,11 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,8 +110,29 @@ func (s *Spec) Skipped() error {
 	if s.loaded == nil || len(s.loaded.skipped) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: no environment %s there, so that what it declares was left out", strings.Join(s.loaded.skipped, ", "), s.Environment)
+	var paths []string
+	for _, f := range s.loaded.skipped {
+		paths = append(paths, f.path)
+	}
+	return fmt.Errorf("%s: no environment %s there, so that what it declares was left out", strings.Join(paths, ", "), s.Environment)
 }
+
+// MayDeclare reports whether one of the files that Skipped tells of may declare a
+// release of that name, which then may have moved there by mistake: the name is in its
+// text, or the names come from elsewhere.
+func (s *Spec) MayDeclare(name string) bool {
+	if s.loaded == nil {
+		return true
+	}
+	return slices.ContainsFunc(s.loaded.skipped, func(f leftOut) bool {
+		return bytes.Contains(f.text, []byte(name)) || namesElsewhere.Match(f.text)
+	})
+}
+
+// namesElsewhere finds what makes the text of a state file not tell all of the names
+// that it declares.
+var namesElsewhere = regexp.MustCompile(
+	`(?m)^\s*(helmfiles|bases)\s*:|\bname["']?\s*:[^,\n]*\{\{|\{\{[^}]*\b(include|template|tpl|readFile|exec|toYaml)\b`)
 
 // Source names the place of the state file or folder that was asked for, where
 // owner is a key that several may share: as Owner does where there is no such key.

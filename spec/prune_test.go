@@ -158,3 +158,21 @@ func TestSkipped(t *testing.T) {
 		t.Errorf("nothing is left out, and still: %v", err)
 	}
 }
+
+func TestMayDeclare(t *testing.T) {
+	for text, want := range map[string]bool{
+		"releases: [{name: api, namespace: {{ .Environment.Name }}, chart: ./c}]\n": false,
+		"releases: [{name: web, chart: ./c}]\n":                                     true,
+		"releases:\n- name: w{{ \"eb\" }}\n  chart: ./c\n":                          true,
+		"releases:\n{{ readFile \"more.yaml\" }}\n":                                 true,
+		"helmfiles: [more.yaml]\n":                                                  true,
+	} {
+		files := map[string]string{
+			"helmfile.yaml": "environments: {dev: {}}\n---\nhelmfiles: [b.yaml.gotmpl]\n",
+			"b.yaml.gotmpl": "environments: {dve: {}}\n---\n" + text,
+		}
+		if got := mustLoad(t, files, LoadOptions{Environment: "dev"}).MayDeclare("web"); got != want {
+			t.Errorf("a file that was left out, with %q, may declare web: %v, want %v", text, got, want)
+		}
+	}
+}

@@ -115,8 +115,9 @@ func (t *tools) undeclared(ctx context.Context, f *fleet) ([]state.Release, erro
 	return gone, certain(f, gone)
 }
 
-// certain refuses to prune what state files that were left out may have declared:
-// all that is not known to have been declared by a file that was loaded.
+// certain refuses to prune what state files that were left out may declare: all that
+// is not known to have been declared by a file that was loaded, and what has a name
+// that they may have.
 func certain(f *fleet, gone []state.Release) error {
 	skipped := f.spec.Skipped()
 	if skipped == nil || len(gone) == 0 {
@@ -128,7 +129,7 @@ func certain(f *fleet, gone []state.Release) error {
 	}
 	var names []string
 	for _, r := range gone {
-		if !loaded[r.Last().Labels[state.FileLabel]] {
+		if !loaded[r.Last().Labels[state.FileLabel]] || f.spec.MayDeclare(r.ID.Name) {
 			names = append(names, r.ID.String())
 		}
 	}
