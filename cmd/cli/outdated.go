@@ -38,10 +38,13 @@ func (c *outdatedCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	rows, err := c.look(ctx, s.tools(f), f)
-	if err != nil {
+	if ctx.Err() != nil {
 		return err
 	}
-	if err := c.print(s, rows); err != nil {
+	if len(rows) > 0 || err == nil { // what could be looked up is told all the same
+		err = errors.Join(c.print(s, rows), err)
+	}
+	if err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -52,6 +55,8 @@ func (c *outdatedCmd) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
+// look asks for the versions of every chart. Its error is of those that could not be
+// asked for; the others are told.
 func (c *outdatedCmd) look(ctx context.Context, t *tools, f *fleet) ([]dated, error) {
 	found := make([]chart.Latest, len(f.releases))
 	errs := make([]error, len(f.releases))
@@ -64,9 +69,6 @@ func (c *outdatedCmd) look(ctx context.Context, t *tools, f *fleet) ([]dated, er
 			errs[i] = fmt.Errorf("looking for newer versions of the chart of %s: %w", r.ID, errs[i])
 		}
 	})
-	if err := errors.Join(errs...); err != nil {
-		return nil, interrupted(ctx, err)
-	}
 	rows := []dated{}
 	for i, r := range f.releases {
 		row := dated{r.ID.String(), r.Chart.Ref, r.Chart.Asked, found[i].Used, found[i].Allowed, found[i].Newest}
@@ -74,7 +76,7 @@ func (c *outdatedCmd) look(ctx context.Context, t *tools, f *fleet) ([]dated, er
 			rows = append(rows, row)
 		}
 	}
-	return rows, nil
+	return rows, interrupted(ctx, errors.Join(errs...))
 }
 
 func (c *outdatedCmd) print(s *session, rows []dated) error {

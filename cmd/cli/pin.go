@@ -61,8 +61,8 @@ func (c *pinCmd) settle(s *session, environment, path string, before lock.File, 
 	_, known := before.Environments[environment]
 	switch {
 	case len(changes) == 0 && known:
-		return s.tell(fmt.Sprintf("%s is up to date: %d charts and %d sources of environment %s are pinned.",
-			path, len(after.Environments[environment].Charts), len(after.Environments[environment].Sources), environment))
+		return s.tell(fmt.Sprintf("%s is up to date for environment %s: charts pinned: %d, remote sources: %d.",
+			path, environment, len(after.Environments[environment].Charts), len(after.Environments[environment].Sources)))
 	case c.Check:
 		return fmt.Errorf("%s is not up to date for environment %s: write it with flotilla -e %s lock", path, environment, environment)
 	}
