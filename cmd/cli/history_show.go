@@ -60,9 +60,15 @@ func (r *pastRun) print(s *session) error {
 // next names the commands that go on with the run, or take it back.
 func (r *pastRun) next(now time.Time, where string) string {
 	run := r.ID + where
+	with := "" // the file of a saved plan
+	if r.Plan.File != "" {
+		with = " --plan FILE, which is the saved plan that it applied"
+	}
 	switch outlook := r.Outlook(now); {
+	case outlook == journal.OutcomeCutOff && r.Stage == journal.StageCommitting:
+		return fmt.Sprintf("\nIt is done but for dropping the history of what it uninstalled. To end that: flotilla resume %s\n", run)
 	case outlook == journal.OutcomeCutOff && r.Undoes == "", outlook == journal.OutcomeFailed && r.halfway():
-		return fmt.Sprintf("\nTo finish it: flotilla resume %s\nTo put it back: flotilla resume %s --undo\n", run, run)
+		return fmt.Sprintf("\nTo finish it: flotilla resume %s%s\nTo put it back: flotilla resume %s --undo\n", run, with, run)
 	case outlook == journal.OutcomeCutOff, outlook == journal.OutcomeUndoIncomplete:
 		return fmt.Sprintf("\nTo go on with the undo: flotilla resume %s --undo\n", run)
 	case outlook == journal.OutcomeDone && r.Undoes == "":

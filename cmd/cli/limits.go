@@ -19,7 +19,12 @@ type limitFlags struct {
 	ConcurrencyPerCluster   int           `default:"0" placeholder:"N" help:"Releases of one cluster that are worked on at once; 0: no bound of its own."`
 	ConcurrencyPerNamespace int           `default:"0" placeholder:"N" help:"Releases of one namespace that are worked on at once; 0: no bound of its own."`
 	RunTimeout              time.Duration `placeholder:"DURATION" env:"FLOTILLA_RUN_TIMEOUT" help:"Time for all releases together, such as 30m. When it is over no release is started, those under way end, and --rollback says what is put back, which has its own time. Default: none."`
-	Grace                   time.Duration `placeholder:"DURATION" env:"FLOTILLA_GRACE" help:"Time that a run has after an interrupt (SIGINT, SIGTERM) to put back what it did, such as 8s; then it stops at once as after a second interrupt, and resume goes on with it. CI systems kill a job some 10 s after SIGTERM. Default: none."`
+	graceFlags
+}
+
+// graceFlags say how long an interrupt may take.
+type graceFlags struct {
+	Grace time.Duration `placeholder:"DURATION" env:"FLOTILLA_GRACE" help:"Time that a run has after an interrupt (SIGINT, SIGTERM) to put back what it did, such as 8s; then it stops at once as after a second interrupt, and resume goes on with it. CI systems kill a job some 10 s after SIGTERM. Default: none."`
 }
 
 // limited adds to what is executed how much of it may run at once, and how long.

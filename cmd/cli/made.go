@@ -25,7 +25,8 @@ func ofTheRun() []string {
 	return []string{
 		"output", "context", "skip-diff-on-install", "suppress", "suppress-secrets", "suppress-diff", "show-secrets",
 		"side-by-side", "fold-labels", "identity", "report", "report-limit",
-		"concurrency", "rollback", "keep-going", "skip-gates", "detailed-exitcode", "out", "encrypt-to", "replan", "lock", "lock-timeout", "journal",
+		"concurrency", "concurrency-per-cluster", "concurrency-per-namespace", "run-timeout", "grace", "retries",
+		"rollback", "keep-going", "skip-gates", "detailed-exitcode", "out", "encrypt-to", "replan", "lock", "lock-timeout", "journal",
 		"kubeconfig", "no-exec", "cache-dir", "interactive", "color", "no-color", "log-level", "quiet", "debug",
 	}
 }

@@ -55,6 +55,36 @@ func TestAPlanRemembersTheFlagsThatSayWhatIsWanted(t *testing.T) {
 	}
 }
 
+// TestASavedPlanIsAppliedInEveryWayThatPlanDoesNotAsk: what plan has no flag for, a
+// saved plan cannot have decided.
+func TestASavedPlanIsAppliedInEveryWayThatPlanDoesNotAsk(t *testing.T) {
+	parser, err := newParser(&grammar{}, Env{Lookup: func(string) (string, bool) { return "", false }}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(command string) (all []string) {
+		for _, flag := range childOf(parser.Model.Node, command).Flags {
+			if !flag.Hidden {
+				all = append(all, flag.Name)
+			}
+		}
+		return all
+	}
+	asked := names("plan")
+	for _, command := range []string{"apply", "resume"} {
+		for _, name := range names(command) {
+			if !slices.Contains(asked, name) && !slices.Contains(ofTheRun(), name) && !slices.Contains([]string{"plan", "undo"}, name) {
+				t.Errorf("nobody can give --%s to a saved plan: plan has no such flag, and %s refuses it", name, command)
+			}
+		}
+	}
+	for _, args := range [][]string{{"--retries", "3"}, {"--grace", "8s"}, {"--run-timeout", "5m"}} {
+		if err := parsed(t, nil, append([]string{"apply", "x.plan"}, args...)...).onlyOfTheRun(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAPlanIsAskedForAsItWas(t *testing.T) {
 	made := plan.Made{Dir: t.TempDir(), Flags: []plan.Flag{
 		{Name: "environment", Values: []string{"prod"}}, {Name: "selector", Values: []string{"a=b,c=d", "e=f"}},

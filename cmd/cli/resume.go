@@ -22,6 +22,7 @@ type resumeCmd struct {
 	overlay
 	diffFlags
 	concurrency
+	limitFlags
 	lockFlags
 	journalFlags
 	gateFlags
@@ -31,10 +32,12 @@ type resumeCmd struct {
 	installFlags
 	trackFlags
 	identities
-	Undo   bool   `help:"Put back what the run did instead of finishing it. Needs nothing of the state files but whose they are."`
+	Undo   bool   `help:"Put back what the run did instead of finishing it. Needs nothing of the state files but whose they are, and with --plan not even that."`
 	Replan bool   `help:"Go on with what the state files say now, also where that is not what the run began."`
-	Plan   string `placeholder:"FILE" help:"The saved plan that the run applied: go on with exactly that, without state files."`
+	Plan   string `placeholder:"FILE" help:"The saved plan that the run applied: go on with exactly that, without state files, repositories and secret stores."`
 	ID     string `arg:"" optional:"" name:"run" help:"ID of the run, or how it begins; default: the newest that was cut off or ended halfway."`
+
+	saved *savedPlan // of Plan; nil: there is none
 }
 
 // resumeTimeout is how long resume waits for the lock: the lease of a run that was
@@ -44,8 +47,8 @@ const resumeTimeout = 90 * time.Second
 // Run finishes a run that was cut off, or puts it back.
 func (c *resumeCmd) Run(ctx context.Context, s *session) error {
 	switch {
-	case c.Undo && (c.Replan || c.Plan != ""):
-		return fmt.Errorf("%w: --undo puts back what the run did, and goes on with nothing: leave --replan and --plan out", errUsage)
+	case c.Undo && c.Replan:
+		return fmt.Errorf("%w: --undo puts back what the run did, and goes on with nothing: leave --replan out", errUsage)
 	case c.Replan && c.Plan != "":
 		return fmt.Errorf("%w: --replan and --plan exclude each other", errUsage)
 	case len(c.Identity) > 0 && c.Plan == "":
@@ -54,7 +57,7 @@ func (c *resumeCmd) Run(ctx context.Context, s *session) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	k, err := s.locateRun(ctx, c.ID, (*pastRun).halfway)
+	k, err := c.locate(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -69,6 +72,36 @@ func (c *resumeCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
+// locate finds the run: one of the state files, or one that applied the saved plan,
+// which says whose it is.
+func (c *resumeCmd) locate(ctx context.Context, s *session) (*knownRun, error) {
+	if c.Plan == "" {
+		return s.locateRun(ctx, c.ID, (*pastRun).halfway)
+	}
+	// Advice that goes with the state files has their flags, too.
+	if err := s.onlyOfTheRun("plan", "undo", "file", "environment", "namespace", "kube-context"); err != nil {
+		return nil, err
+	}
+	saved, archives, err := s.readPlan(c.Plan, c.identities)
+	if err != nil {
+		return nil, err
+	}
+	c.saved = &savedPlan{saved, archives}
+	if saved.Owner.ID == "" {
+		return nil, fmt.Errorf("%w: the plan %s was saved by a version of flotilla whose runs cannot be gone on with", errUsage, c.Plan)
+	}
+	k, other, err := s.locateIn(ctx, runsOf{saved.Owner, contextsOf(saved.Plan)}, c.ID, func(r *pastRun) bool { return r.halfway() && r.Plan.File == s.planFile })
+	switch {
+	case err != nil:
+		return nil, err
+	case other != nil:
+		return nil, fmt.Errorf("%w: run %s is of the owner %s, and the plan %s is of %s", errUsage, other.ID, other.Owner, c.Plan, saved.Owner.ID)
+	case s.planFile != k.Plan.File:
+		return nil, fmt.Errorf("%w: %s is not the plan that run %s applied", errUsage, c.Plan, k.ID)
+	}
+	return k, nil
+}
+
 // request is how the run goes on: as it was begun.
 func (c *resumeCmd) request(k *knownRun) changeRequest {
 	r := toChange(c.overlay, c.diffFlags, c.rawArgs, helmFlags{template: c.templateFlags, upgrade: c.upgradeFlags, install: c.installFlags, track: c.trackFlags})
@@ -77,7 +110,7 @@ func (c *resumeCmd) request(k *knownRun) changeRequest {
 		request: r, mode: plan.Mode(k.Mode), format: c.format, diff: c.diffFlags, skipGates: c.SkipGates, owner: k.owner,
 		run: runFlags{
 			Rollback: plan.Scope(k.Failure.Rollback), KeepGoing: k.Failure.KeepGoing,
-			lockFlags: c.lockFlags, journalFlags: c.journalFlags,
+			limitFlags: c.limitFlags, lockFlags: c.lockFlags, journalFlags: c.journalFlags,
 		},
 	}
 	if q.run.LockTimeout == 0 {
@@ -279,7 +312,15 @@ func (s *session) advise(report executor.Report, record *recording) {
 // hint is a line of advice with the run in it.
 func (s *session) hint(text, run string) {
 	// That nobody reads it is no reason to fail.
-	_ = s.tell(strings.ReplaceAll(text, "%s", run+s.where()))
+	_ = s.tell(strings.ReplaceAll(text, "%s", run+s.where()+s.ofPlan()))
+}
+
+// ofPlan repeats the file of a saved plan, which going on with its run takes.
+func (s *session) ofPlan() string {
+	if s.planPath == "" {
+		return ""
+	}
+	return " --plan " + s.planPath
 }
 
 // where repeats the flags without which a command would look at other state files.

@@ -33,26 +33,43 @@ func (s *session) locateRun(ctx context.Context, id string, suits func(*pastRun)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := s.runsIn(ctx, contexts, owner)
-	if runs == nil && err != nil {
-		return nil, err
+	k, other, err := s.locateIn(ctx, runsOf{owner, contexts}, id, suits)
+	switch {
+	case err != nil || k != nil:
+		return k, err
+	case other.Environment == s.globals.Environment, s.given["environment"], other.Environment == "":
+		return nil, fmt.Errorf("%w: run %s is of the owner %s, and these state files, as they are loaded here, are of %s", errUsage, other.ID, other.Owner, owner.ID)
 	}
-	own := slices.DeleteFunc(slices.Clone(runs), func(r pastRun) bool { return r.Owner != owner.ID })
+	s.globals.Environment = other.Environment
+	return s.locateRun(ctx, other.ID, suits)
+}
+
+// runsOf says whose runs are looked for, and where.
+type runsOf struct {
+	owner    spec.Owner
+	contexts []string
+}
+
+// locateIn finds a run of an owner, or, when its ID says so, one of another owner.
+func (s *session) locateIn(ctx context.Context, in runsOf, id string, suits func(*pastRun) bool) (k *knownRun, other *pastRun, err error) {
+	runs, err := s.runsIn(ctx, in.contexts, in.owner)
+	if runs == nil && err != nil {
+		return nil, nil, err
+	}
+	own := slices.DeleteFunc(slices.Clone(runs), func(r pastRun) bool { return r.Owner != in.owner.ID })
 	if id == "" {
-		return s.newest(own, owner, suits, unread(err, runs))
+		k, err = s.newest(own, in.owner, suits, unread(err, runs))
+		return k, nil, err
 	}
 	r, ferr := find(runs, id)
-	if ferr != nil {
-		return nil, hidden(unread(err, runs), func(d *journal.Damaged) bool { return strings.HasPrefix(d.Run, id) }, ferr)
+	switch {
+	case ferr != nil:
+		return nil, nil, hidden(unread(err, runs), func(d *journal.Damaged) bool { return strings.HasPrefix(d.Run, id) }, ferr)
+	case r.Owner != in.owner.ID:
+		return nil, r, nil
+	default:
+		return s.known(own, slices.IndexFunc(own, func(o pastRun) bool { return o.ID == r.ID }), in.owner), nil, nil
 	}
-	if r.Owner == owner.ID {
-		return s.known(own, slices.IndexFunc(own, func(o pastRun) bool { return o.ID == r.ID }), owner), nil
-	}
-	if r.Environment == s.globals.Environment || s.given["environment"] || r.Environment == "" {
-		return nil, fmt.Errorf("%w: run %s is of the owner %s, and these state files, as they are loaded here, are of %s", errUsage, r.ID, r.Owner, owner.ID)
-	}
-	s.globals.Environment = r.Environment
-	return s.locateRun(ctx, r.ID, suits)
 }
 
 // newest gives the newest run that suits. One that cannot be read might be it.
@@ -63,7 +80,7 @@ func (s *session) newest(own []pastRun, owner spec.Owner, suits func(*pastRun) b
 			at = i
 		}
 	}
-	none := fmt.Errorf("%w: no run of these state files was cut off or ended halfway (owner: %s); flotilla history lists all runs", errUsage, owner.ID)
+	none := fmt.Errorf("%w: no run of %s was cut off or ended halfway (owner: %s); flotilla history lists all runs", errUsage, s.what(), owner.ID)
 	err := hidden(lost, func(d *journal.Damaged) bool {
 		return d.Owner == state.OwnerValue(owner.ID) && (at < 0 || d.Run > own[at].ID)
 	}, none)
@@ -76,6 +93,14 @@ func (s *session) newest(own []pastRun, owner spec.Owner, suits func(*pastRun) b
 	default:
 		return s.known(own, at, owner), nil
 	}
+}
+
+// what is what runs are looked for of.
+func (s *session) what() string {
+	if s.planPath != "" {
+		return "the plan " + s.planPath
+	}
+	return "these state files"
 }
 
 // unread are the records that could not be read, in no cluster where they are.

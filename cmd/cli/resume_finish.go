@@ -70,20 +70,13 @@ func (c *resumeCmd) finish(ctx context.Context, s *session, k *knownRun, q chang
 	})
 }
 
-// finishSaved goes on with a saved plan, which has to be the one that the run
-// applied.
+// finishSaved goes on with the saved plan that the run applied.
 func (c *resumeCmd) finishSaved(ctx context.Context, s *session, k *knownRun, q changeRequest) error {
-	saved, archives, err := s.readPlan(c.Plan, c.identities)
-	if err != nil {
-		return err
-	}
-	if s.planFile != k.Plan.File {
-		return fmt.Errorf("%w: %s is not the plan that run %s applied: that one has the digest %s", errUsage, c.Plan, k.ID, k.Plan.File)
-	}
+	saved := c.saved.Saved
 	if err := s.sameClusters(ctx, saved); err != nil {
 		return err
 	}
-	charts, err := imported(archives)
+	charts, err := imported(c.saved.charts)
 	if err != nil {
 		return fmt.Errorf("reading the plan %s: %w", c.Plan, err)
 	}

@@ -18,6 +18,7 @@ type rollbackCmd struct {
 	format
 	reportFlags
 	concurrency
+	graceFlags
 	lockFlags
 	journalFlags
 	ID string `name:"run" required:"" placeholder:"RUN" help:"ID of the run to undo, or how it begins; flotilla history lists them."`
@@ -38,7 +39,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *session) error {
 	}
 	q := changeRequest{
 		request: request{limit: c.Concurrency}, mode: plan.ModeUndo, format: c.format, owner: k.owner,
-		run: runFlags{Rollback: plan.ScopePlan, lockFlags: c.lockFlags, journalFlags: c.journalFlags},
+		run: runFlags{Rollback: plan.ScopePlan, limitFlags: limitFlags{graceFlags: c.graceFlags}, lockFlags: c.lockFlags, journalFlags: c.journalFlags},
 	}
 	return s.alone(ctx, k, q, func(k *knownRun, q changeRequest) error {
 		if err := k.reversible(s.env.Now()); err != nil {

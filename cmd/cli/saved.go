@@ -57,7 +57,7 @@ func (s *session) unpackPlan(path string, with identities) (*plan.Saved, map[str
 	if err != nil {
 		return nil, nil, err
 	}
-	s.planFile = digestOf(data)
+	s.planFile, s.planPath = digestOf(data), path
 	var keys []string
 	for _, name := range with.Identity {
 		key, err := os.ReadFile(name)

@@ -33,6 +33,7 @@ type session struct {
 
 	run      string // ID of the run, as runID gives it; empty: it has none yet
 	planFile string // digest of the file of the saved plan that was read; empty: none was
+	planPath string // of that file
 
 	secrets  *secrets
 	reports  *reports // nil: none is to be written

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -178,13 +179,32 @@ func TestARunOfASavedPlanIsFinishedWithItsFile(t *testing.T) {
 
 	c.wants(strings.ReplaceAll(both, "%", "nine")) // which is not what was reviewed
 	c.expect(3, "applied a saved plan: give its file with --plan, or put the run back with --undo", "resume")
-	c.expect(3, "is not the plan that run", "resume", "--plan", other)
-	c.expect(0, "1 done, 1 cut off. What is left:", "resume", "--plan", reviewed)
+	if told := c.later(time.Hour, "history", "show"); !strings.Contains(told, " --plan FILE, which is the saved plan that it applied") {
+		t.Errorf("history does not tell of the plan:\n%s", told)
+	}
+	c.expect(3, "no run of the plan "+other+" was cut off or ended halfway", "resume", "--plan", other)
+	_, run, _ := strings.Cut(c.flotilla(0, "history", "-o", "json"), `"run":"`)
+	run, _, _ = strings.Cut(run, `"`)
+	c.expect(3, "is not the plan that run "+run+" applied", "resume", run, "--plan", other)
+	c.expect(3, "a saved plan is applied as it is: give --set to plan", "resume", "--plan", reviewed, "--set", "v=nine")
+	c.without(0, "1 done, 1 cut off. What is left:", "resume", "--plan", reviewed)
 	c.stands("a deployed two, b deployed two", "a", "b")
-	c.expect(3, "no run of these state files was cut off", "resume", "--plan", reviewed)
+	c.without(3, "no run of the plan "+reviewed+" was cut off", "resume", "--plan", reviewed)
 }
 
-func TestARunOfASavedPlanIsPutBackWithoutItsFile(t *testing.T) {
+// without runs a command where there are no state files.
+func (c cliff) without(code int, want string, args ...string) {
+	c.Helper()
+	if err := os.Remove(filepath.Join(c.dir, "helmfile.yaml")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.Fatal(err)
+	}
+	p := c.start(args...)
+	if got := p.ends(); got != code || !strings.Contains(p.output(), want) {
+		c.Errorf("flotilla %s ended with %d, want %d and %q:\n%s", strings.Join(args, " "), got, code, want, p.output())
+	}
+}
+
+func TestARunOfASavedPlanIsPutBackWithoutStateFiles(t *testing.T) {
 	c := newCliff(t)
 	c.wants("- {name: a, HERE, values: [{v: one}]}")
 	c.flotilla(0, "apply")
@@ -192,7 +212,7 @@ func TestARunOfASavedPlanIsPutBackWithoutItsFile(t *testing.T) {
 	reviewed := filepath.Join(c.dir, "reviewed")
 	c.flotilla(0, "plan", "-o", reviewed)
 	c.falls(to("/configmaps/b", http.MethodPatch), "apply", reviewed)
-	c.flotilla(0, "resume", "--undo")
+	c.without(0, "Put back: 2 undone", "resume", "--undo", "--plan", reviewed)
 	c.stands("a deployed one, b none -", "a", "b")
 }
 
@@ -207,6 +227,9 @@ func TestARunThatWasDroppingHistoryIsFinished(t *testing.T) {
 	left := c.standing(c.ns, "a", "w", "x")
 	if !slices.Contains([]string{"a deployed two, w none -, x uninstalled -", "a deployed two, w uninstalled -, x none -"}, left) {
 		t.Errorf("it left %q", left)
+	}
+	if told := c.later(time.Hour, "history", "show"); !strings.Contains(told, "It is done but for dropping the history") || strings.Contains(told, "--undo") {
+		t.Errorf("history tells:\n%s", told)
 	}
 	c.expect(3, "is done, and was dropping the history of what it uninstalled", "resume", "--undo")
 	c.expect(3, "it was dropping the history of what it uninstalled", "rollback", "--run", strings.Fields(strings.Split(c.flotilla(0, "history"), "\n")[1])[0])
