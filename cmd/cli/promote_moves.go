@@ -217,7 +217,7 @@ func (p *promotion) surprises(ctx context.Context, made []promote.Placed) ([]pro
 	}
 	p.others = nil
 	for _, name := range p.to.fleet.spec.Environments() {
-		if name == p.From || name == p.To || name == spec.DefaultEnvironment {
+		if name == p.From || name == p.To || !p.inUse(ctx, name) {
 			continue
 		}
 		found, err := p.against(ctx, name, nil)
@@ -230,6 +230,16 @@ func (p *promotion) surprises(ctx context.Context, made []promote.Placed) ([]pro
 		}
 	}
 	return append(out, source...), nil
+}
+
+// inUse reports whether an environment is one that people deploy. The default one is
+// often defined and never used, and does not load.
+func (p *promotion) inUse(ctx context.Context, environment string) bool {
+	if environment != spec.DefaultEnvironment {
+		return true
+	}
+	_, _, err := p.session.in(environment, nil).read(ctx, request{})
+	return err == nil
 }
 
 // against compares what an environment's files say with and without the changes.
