@@ -253,6 +253,9 @@ func (s *session) applyRenewed(ctx context.Context, c *applyCmd, from savedPlan)
 	if !next.what.AsReviewed() && !s.globals.Interactive {
 		return &unreviewedError{c.Plan}
 	}
+	if next.Saved != from.Saved {
+		s.planFile, s.planPath = "", "" // what is executed is in no file
+	}
 	return s.executeSaved(ctx, c, next)
 }
 
@@ -262,8 +265,8 @@ func (s *session) executeSaved(ctx context.Context, c *applyCmd, p *renewed) err
 	if !p.plan.Changed() {
 		return nil
 	}
-	if len(p.Hooks) > 0 && s.noHooks() {
-		return fmt.Errorf("applying %s: %w: its releases have hooks, such as those of %s", c.Plan, hooks.ErrNoExec, p.Hooks[0].Release)
+	if err := s.mayStart(c.Plan, p.Saved); err != nil {
+		return err
 	}
 	charts, err := imported(p.charts)
 	if err != nil {
@@ -277,4 +280,13 @@ func (s *session) executeSaved(ctx context.Context, c *applyCmd, p *renewed) err
 	q := c.request(p.plan.Mode)
 	q.owner, q.made = p.Owner, &p.Made
 	return s.executeAlone(ctx, w, p.plan, q)
+}
+
+// mayStart refuses a plan with hooks where programs may not be started, before
+// anything is written.
+func (s *session) mayStart(path string, p *plan.Saved) error {
+	if len(p.Hooks) > 0 && s.noHooks() {
+		return fmt.Errorf("applying %s: %w: its releases have hooks, such as those of %s", path, hooks.ErrNoExec, p.Hooks[0].Release)
+	}
+	return nil
 }

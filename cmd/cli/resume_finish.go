@@ -73,7 +73,7 @@ func (c *resumeCmd) finish(ctx context.Context, s *session, k *knownRun, q chang
 // finishSaved goes on with the saved plan that the run applied.
 func (c *resumeCmd) finishSaved(ctx context.Context, s *session, k *knownRun, q changeRequest) error {
 	saved := c.saved.Saved
-	if err := s.sameClusters(ctx, saved); err != nil {
+	if err := errors.Join(s.mayStart(c.Plan, saved), s.sameClusters(ctx, saved)); err != nil {
 		return err
 	}
 	charts, err := imported(c.saved.charts)
