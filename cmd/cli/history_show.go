@@ -67,7 +67,9 @@ func (r *pastRun) next(now time.Time, where string) string {
 	switch outlook := r.Outlook(now); {
 	case outlook == journal.OutcomeCutOff && r.Stage == journal.StageCommitting:
 		return fmt.Sprintf("\nIt is done but for dropping the history of what it uninstalled. To end that: flotilla resume %s\n", run)
-	case outlook == journal.OutcomeCutOff && r.Undoes == "", outlook == journal.OutcomeFailed && r.halfway():
+	case outlook == journal.OutcomeCutOff && r.Stage == journal.StageUndoing && !r.undoAsked():
+		return fmt.Sprintf("\nTo go on with the undo: flotilla resume %s\nTo put back all that it did: flotilla resume %s --undo\n", run, run)
+	case outlook == journal.OutcomeCutOff && !r.undoAsked(), outlook == journal.OutcomeFailed && r.halfway():
 		return fmt.Sprintf("\nTo finish it: flotilla resume %s%s\nTo put it back: flotilla resume %s --undo\n", run, with, run)
 	case outlook == journal.OutcomeCutOff, outlook == journal.OutcomeUndoIncomplete:
 		return fmt.Sprintf("\nTo go on with the undo: flotilla resume %s --undo\n", run)

@@ -155,13 +155,20 @@ func (s *session) alone(ctx context.Context, k *knownRun, q changeRequest, work 
 	return work(k, q)
 }
 
+// undoAsked reports whether somebody wanted everything back already, and the process
+// that was to do it did not come to its end.
+func (r *pastRun) undoAsked() bool {
+	n := len(r.Resumed)
+	return r.Undoes != "" || n > 0 && r.Resumed[n-1].Undo
+}
+
 // direction is what a run is to do next.
 func (k *knownRun) direction(undo bool) journal.Stage {
 	ended := !k.Finished.IsZero()
 	switch {
 	case k.Stage == journal.StageCommitting && !ended:
 		return journal.StageCommitting
-	case undo, k.Undoes != "":
+	case undo:
 		return journal.StageUndoing
 	case ended && k.Outcome == journal.OutcomeFailed:
 		return journal.StageApplying // it was to leave things as they are
@@ -184,9 +191,10 @@ func (c *resumeCmd) proceed(ctx context.Context, s *session, k *knownRun, q chan
 	default:
 		return fmt.Errorf("run %s is in the stage %q, which this version of flotilla does not know", k.ID, k.Stage)
 	}
-	switch d := k.direction(c.Undo); d {
+	asked := c.Undo || k.undoAsked()
+	switch d := k.direction(asked); d {
 	case journal.StageUndoing:
-		return s.putBack(ctx, k, q, undoing{asked: c.Undo || k.Undoes != ""})
+		return s.putBack(ctx, k, q, undoing{asked: asked})
 	case journal.StageCommitting:
 		if c.Undo {
 			return fmt.Errorf("%w: run %s is done, and was dropping the history of what it uninstalled: flotilla resume %s ends that", errUsage, k.ID, k.ID)

@@ -241,6 +241,59 @@ func TestARunThatWasDroppingHistoryIsFinished(t *testing.T) {
 	c.expect(3, "no run of these state files was cut off", "resume", "--undo")
 }
 
+// TestWhatGoesOnCanBeCutOffItself: each process goes on in the direction of the one
+// before.
+func TestWhatGoesOnCanBeCutOffItself(t *testing.T) {
+	const (
+		both  = "- {name: a, HERE, values: [{v: %}]}\n- {name: b, HERE, needs: [a], values: [{v: %}]}\n"
+		first = "a deployed one, b deployed one"
+		then  = "a deployed two, b deployed two"
+	)
+	ofB, ofA := to("/configmaps/b", http.MethodPatch), to("/configmaps/a", http.MethodPatch)
+	tests := []struct {
+		name  string
+		falls [][]string // commands, each of which is killed
+		at    []func(*http.Request) bool
+		ends  []string
+		want  string
+	}{
+		{"a rollback", [][]string{{"rollback", "--run"}}, []func(*http.Request) bool{ofA}, []string{"resume"}, first},
+		{"a rollback, and what went on with it", [][]string{{"rollback", "--run"}, {"resume"}}, []func(*http.Request) bool{ofB, ofA}, []string{"resume"}, first},
+		{"an apply, and its undo", [][]string{{"apply"}, {"resume", "--undo"}}, []func(*http.Request) bool{ofB, ofA}, []string{"resume"}, first},
+		{"an apply that was to leave all as it is, and its undo", [][]string{{"apply", "--rollback", "none"}, {"resume", "--undo"}}, []func(*http.Request) bool{ofB, ofB}, []string{"resume"}, first},
+		{"an apply, and what finished it", [][]string{{"apply"}, {"resume"}}, []func(*http.Request) bool{ofA, ofB}, []string{"resume"}, then},
+		{"an apply, what finished it, and then its undo", [][]string{{"apply"}, {"resume"}}, []func(*http.Request) bool{ofA, ofB}, []string{"resume", "--undo"}, first},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCliff(t)
+			c.wants(strings.ReplaceAll(both, "%", "one"))
+			c.flotilla(0, "apply")
+			c.wants(strings.ReplaceAll(both, "%", "two"))
+			if tt.falls[0][0] == "rollback" {
+				c.flotilla(0, "apply")
+			}
+			_, run, _ := strings.Cut(c.flotilla(0, "history", "-o", "json"), `"run":"`)
+			run, _, _ = strings.Cut(run, `"`)
+			for i, args := range tt.falls {
+				if args[0] == "rollback" {
+					args = append(slices.Clip(args), run)
+				}
+				c.falls(tt.at[i], args...)
+				goesBack := args[0] == "rollback" || slices.Contains(args, "--undo") || strings.Contains(c.later(time.Hour, "history"), "rollback")
+				told := c.later(time.Hour, "history", "show")
+				if strings.Contains(told, "To go on with the undo: flotilla resume ") != goesBack || strings.Contains(told, "To finish it") == goesBack {
+					t.Errorf("after %q the history tells:\n%s", args, told)
+				}
+			}
+			c.flotilla(0, tt.ends...)
+			c.stands(tt.want, "a", "b")
+			c.expect(3, "no run of these state files was cut off", "resume")
+		})
+	}
+}
+
 func TestAReinstallThatWasCutOff(t *testing.T) {
 	made, deleted := to("/configmaps", http.MethodPost, http.MethodPatch), to("/configmaps/", http.MethodDelete)
 	cuts := []struct {
