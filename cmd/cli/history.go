@@ -101,17 +101,35 @@ func (s *session) history(ctx context.Context, flags historyFlags) ([]pastRun, e
 	}
 	found := make([][]*journal.Run, len(targets))
 	errs := make([]error, len(targets))
-	each(len(targets), len(targets), func(i int) {
-		found[i], errs[i] = targets[i].Store.List(ctx, id)
-		for _, r := range found[i] {
-			r.Context = targets[i].Context // as it is called here
-		}
-	})
+	each(len(targets), len(targets), func(i int) { found[i], errs[i] = targets[i].Store.List(ctx, id) })
+	called(contexts, found)
 	err = interrupted(ctx, errors.Join(errs...))
 	if err != nil && !slices.ContainsFunc(errs, func(err error) bool { return err == nil || errors.Is(err, journal.ErrDamaged) }) {
 		return nil, fmt.Errorf("reading the records of runs: %w", err)
 	}
 	return merged(slices.Concat(found...)), err
+}
+
+// called names the clusters of records as they are called here, which may not be as
+// the runs named them. Where two contexts lead to one cluster, both of them list
+// the records of both: each keeps its own name then.
+func called(contexts []string, found [][]*journal.Run) {
+	type copyOf struct{ run, context string }
+	own := map[copyOf]bool{}
+	for i, records := range found {
+		for _, r := range records {
+			if r.Context == contexts[i] {
+				own[copyOf{r.ID, r.Context}] = true
+			}
+		}
+	}
+	for i, records := range found {
+		for _, r := range records {
+			if !own[copyOf{r.ID, r.Context}] {
+				r.Context = contexts[i]
+			}
+		}
+	}
 }
 
 // merged puts the records of each run together, newest run first. What a cluster
@@ -135,7 +153,7 @@ func merged(records []*journal.Run) []pastRun {
 				}
 			}
 		}
-		slices.Sort(run.contexts)
+		run.contexts = sortedOnce(run.contexts)
 		all = append(all, run)
 	}
 	return all
