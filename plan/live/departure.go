@@ -125,7 +125,7 @@ func (in Input) PutBack(d Deviation, spare map[string]bool) (diff.Change, error)
 	if !d.Gone {
 		_, before = o.project(o.liveAsStored, nil, d.Stored)
 	}
-	change, _, err := diff.Between(d.Object, before, d.Stored, o.hiding(in.Diff))
+	change, _, err := diff.Between(d.Object, before, d.Stored, o.hidingNamed(o.hiding(in.Diff), d.Stored))
 	return change, err
 }
 

@@ -23,6 +23,37 @@ func (d Departure) unnamed(opts diff.Options) Departure {
 	return d
 }
 
+// hidingNamed makes the options hide the same texts in a difference of the whole
+// object.
+func (o object) hidingNamed(opts diff.Options, stored map[string]any) diff.Options {
+	if opts.Redact == nil || opts.ShowSecrets || o.liveAsStored == nil {
+		return opts
+	}
+	secret := map[string]bool{}
+	fields, _ := o.project(o.liveAsStored, nil, stored)
+	for _, f := range fields {
+		for _, value := range []string{f.Was, f.Is} {
+			var text string
+			if !calledSecret(f.Steps) || json.Unmarshal([]byte(value), &text) != nil {
+				continue
+			}
+			for line := range strings.Lines(text) {
+				secret[strings.TrimSuffix(line, "\n")] = true
+			}
+			secret[text] = true
+		}
+	}
+	delete(secret, "")
+	next := opts.Redact
+	opts.Redact = func(text string) string {
+		if secret[text] {
+			return spec.Masked
+		}
+		return next(text)
+	}
+	return opts
+}
+
 // calledSecret reports whether the field at the end is called so. That of an
 // environment variable is called as its element is.
 func calledSecret(steps []Step) bool {

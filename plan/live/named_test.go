@@ -59,3 +59,27 @@ func TestAnEnvironmentVariableThatIsAddedByHandIsMasked(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatPutsBackAFieldThatIsCalledAsSecretsAreShowsNoValue(t *testing.T) {
+	cm := func(v string) string {
+		return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {password: %q, other: b}\n", v)
+	}
+	for name, values := range map[string][2]string{
+		"a short text":      {"x", "canary"},
+		"a text with lines": {"canary\nold\n", "canary\nnew\n"},
+	} {
+		in := input(t, cm(values[0]), cm(values[0]), cm(values[1]))
+		in.Diff.Redact = func(text string) string { return text }
+		found := Deviations(in, relID)
+		if len(found) != 1 {
+			t.Fatalf("%s: found %+v", name, found)
+		}
+		change, err := in.PutBack(found[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := change.Before + change.After; strings.Contains(all, "canary") || !strings.Contains(all, "masked") || !strings.Contains(all, "other: b") {
+			t.Errorf("%s:\n%s", name, all)
+		}
+	}
+}
