@@ -57,6 +57,8 @@ func (o *operation) install(ctx context.Context, want *state.Revision, free func
 	in := action.NewInstall(o.config)
 	in.ReleaseName, in.Namespace = o.release.ID.Name, o.release.ID.Namespace
 	in.Replace = true // only history may be there: Helm refuses anything else
+	// The revision to go back to has to stay. The next upgrade drops what is too much.
+	o.config.Releases.MaxHistory = 0
 	in.ServerSideApply = options.ServerSide != "false"
 	in.ForceReplace, in.ForceConflicts = options.ForceReplace, options.ForceConflicts
 	in.TakeOwnership = options.TakeOwnership

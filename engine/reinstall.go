@@ -35,7 +35,6 @@ func (e *Engine) reinstall(ctx context.Context, r spec.Release, want *state.Revi
 	if err != nil {
 		return fail(err)
 	}
-	o.config.Releases.MaxHistory = 0 // the revision to go back to has to stay
 	err = o.run("installing", func() error { return o.install(ctx, want, o.expectNone) })
 	if left = left.Then(o.trace()); err != nil {
 		return fail(err)

@@ -27,9 +27,6 @@ func (e *Engine) InstallAgain(ctx context.Context, r spec.Release, left state.Tr
 	if err != nil {
 		return left, fmt.Errorf("installing %s: %w", r.ID, err)
 	}
-	if left.Reinstalled {
-		o.config.Releases.MaxHistory = 0 // the revision to go back to has to stay
-	}
 	err = o.run("installing", func() error {
 		return o.install(ctx, want, func() error { return o.vacate(left) })
 	})

@@ -101,6 +101,7 @@ func TestWhatWasOnlyHistoryIsOnlyThatHistoryAgain(t *testing.T) {
 	f, ctx := online(t), context.Background()
 	dir := writeChart(t, map[string]string{"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"})
 	r := f.release(dir, "once")
+	r.Options.HistoryMax = 2
 	f.mustApply(r, map[string]any{"v": "one"})
 	f.mustApply(r, map[string]any{"v": "two"})
 	if err := f.gone(ctx, r); err != nil {
