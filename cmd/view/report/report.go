@@ -171,7 +171,7 @@ func releasesOf(r Run) []release {
 		for i := range r.Executed.Results {
 			x := &r.Executed.Results[i]
 			at[x.Step.Release.ID] = len(all)
-			all = append(all, release{id: x.Step.Release.ID, step: &x.Step, result: x, asked: r.Executed.UndoAsked})
+			all = append(all, release{id: x.Step.Release.ID, step: unplanned(x.Step), result: x, asked: r.Executed.UndoAsked})
 		}
 	}
 	if r.Plan == nil {
@@ -186,6 +186,16 @@ func releasesOf(r Run) []release {
 		}
 	}
 	return all
+}
+
+// unplanned is a step of an earlier run, of which the record knows what was done and
+// not to which content.
+func unplanned(s plan.Step) *plan.Step {
+	s.Changes, s.Drift, s.Causes = nil, nil, nil
+	if s.After != nil && s.After.Chart.Name == "" {
+		s.After = nil
+	}
+	return &s
 }
 
 // failed reports whether the step did not end well.

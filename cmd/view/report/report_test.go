@@ -263,6 +263,8 @@ func withoutLine(s, prefix string) string {
 func TestARunThatGoesOnReportsAllThatItEndedWith(t *testing.T) {
 	before, left := planned("before", plan.ActionUpgrade), planned("left", plan.ActionUpgrade)
 	back := planned("before", plan.ActionRollback)
+	recorded := planned("left", plan.ActionUpgrade)
+	recorded.After, recorded.Changes = &state.Revision{}, []diff.Change{changed()}
 	tests := []struct {
 		name    string
 		run     Run
@@ -287,9 +289,12 @@ func TestARunThatGoesOnReportsAllThatItEndedWith(t *testing.T) {
 		{"as put back where that was asked for", Run{Command: "resume",
 			Plan: &plan.Plan{Mode: plan.ModeApply, Steps: []plan.Step{back}}, Show: view.PlanOptions{Undo: true},
 			Executed: &executor.Report{UndoRan: true, UndoAsked: true, Results: []executor.Result{
-				{Step: before, Outcome: executor.OutcomeUndone}, {Step: left, Outcome: executor.OutcomeSkipped, Because: "it was never begun"},
+				{Step: before, Outcome: executor.OutcomeUndone}, {Step: recorded, Outcome: executor.OutcomeSkipped, Because: "it was never begun"},
 			}}},
-			[]string{"Plan: 1 to roll back, 0 to remove.", "**Put back: 1 undone, 1 skipped in ", "| rollback |"}, 0},
+			[]string{
+				"Plan: 1 to roll back, 0 to remove.", "**Put back: 1 undone, 1 skipped in ", "| rollback |",
+				"| &#126; | <code>shop/left</code> | upgrade | <code>app-1.0.0</code> | skipped |\n",
+			}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -298,6 +303,9 @@ func TestARunThatGoesOnReportsAllThatItEndedWith(t *testing.T) {
 				if !strings.Contains(got, want) {
 					t.Errorf("%q is not in\n%s", want, got)
 				}
+			}
+			if strings.Contains(got, "<details><summary>") {
+				t.Errorf("differences of steps that nothing is known of:\n%s", got)
 			}
 			xml := written(t, FormatJUnit, tt.run)
 			if n := strings.Count(xml, "<testcase "); n != 3 {
