@@ -86,19 +86,21 @@ func chartCauses(before, after state.Chart) []Cause {
 }
 
 func valueCauses(before, after *state.Revision, options diff.Options) []Cause {
-	var out []Cause
-	differing(nil, mapOf(before.Values), mapOf(after.Values), &out)
-	if len(out) == 0 {
+	var found []difference
+	differing(nil, mapOf(before.Values), mapOf(after.Values), &found)
+	if len(found) == 0 {
 		return nil
 	}
 	if !options.ShowSecrets {
 		m := &valueMask{redact: options.Redact, secrets: slices.Concat(secretData(before), secretData(after))}
-		for i := range out {
-			m.mask(&out[i])
+		for i := range found {
+			m.mask(&found[i])
 		}
 	}
-	for i := range out {
-		out[i].Before, out[i].After = oneLine(out[i].Before), oneLine(out[i].After)
+	out := make([]Cause, 0, len(found))
+	for _, d := range found {
+		d.Before, d.After = oneLine(d.Before), oneLine(d.After)
+		out = append(out, d.Cause)
 	}
 	if more := len(out) - mostValues; more > 0 {
 		out = append(out[:mostValues], Cause{Kind: CauseValues, Op: diff.OpChange, Count: more})
@@ -113,9 +115,15 @@ func mapOf(m map[string]any) any {
 	return m
 }
 
+// difference is a value that differs.
+type difference struct {
+	Cause
+	secret bool // something beside it says that it is one
+}
+
 // differing finds the values that differ, in order of paths. A list whose
 // length changes differs as a whole.
-func differing(path origin.Path, before, after any, out *[]Cause) {
+func differing(path origin.Path, before, after any, out *[]difference) {
 	if origin.Equal(before, after) {
 		return
 	}
@@ -127,7 +135,12 @@ func differing(path origin.Path, before, after any, out *[]Cause) {
 		for _, key := range slices.Compact(keys) {
 			b, had := was[key]
 			a, has := is[key]
+			from := len(*out)
 			one(path.With(origin.Key(key)), side{b, had}, side{a, has}, out)
+			for i := range (*out)[from:] {
+				d := &(*out)[from+i]
+				d.secret = d.secret || key == "value" && (spec.SecretElement(before) || spec.SecretElement(after))
+			}
 		}
 		return
 	}
@@ -139,7 +152,7 @@ func differing(path origin.Path, before, after any, out *[]Cause) {
 		}
 		return
 	}
-	*out = append(*out, Cause{Kind: CauseValue, Subject: path.String(), Op: diff.OpChange, Before: valueText(before), After: valueText(after)})
+	*out = append(*out, difference{Cause: Cause{Kind: CauseValue, Subject: path.String(), Op: diff.OpChange, Before: valueText(before), After: valueText(after)}})
 }
 
 // side is a value that may be missing.
@@ -149,7 +162,7 @@ type side struct {
 }
 
 // one compares one key. Of a map that comes or goes the values in it are told.
-func one(path origin.Path, before, after side, out *[]Cause) {
+func one(path origin.Path, before, after side, out *[]difference) {
 	switch {
 	case before.there && after.there:
 		differing(path, before.value, after.value, out)
@@ -165,7 +178,7 @@ func one(path origin.Path, before, after side, out *[]Cause) {
 	if before.there {
 		c.Op, c.Before, c.After = diff.OpRemove, valueText(before.value), ""
 	}
-	*out = append(*out, c)
+	*out = append(*out, difference{Cause: c})
 }
 
 func hasKeys(v any) bool {

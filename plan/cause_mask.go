@@ -23,11 +23,11 @@ type valueMask struct {
 	secrets []string // what is in the Secrets of both revisions
 }
 
-func (m *valueMask) mask(c *Cause) {
+func (m *valueMask) mask(c *difference) {
 	if c.Kind != CauseValue {
 		return
 	}
-	if spec.SecretNamed(c.Subject) || m.secret(c.Before) || m.secret(c.After) {
+	if c.secret || spec.SecretNamed(c.Subject) || m.secret(c.Before) || m.secret(c.After) {
 		c.Before, c.After = maskedText(c.Before), maskedText(c.After)
 		return
 	}
@@ -68,6 +68,9 @@ func (m *valueMask) inside(path, text string) string {
 func (m *valueMask) walk(path string, v any, found *bool) any {
 	switch v := v.(type) {
 	case map[string]any:
+		if spec.SecretElement(v) && v["value"] != "" {
+			v["value"], *found = spec.Masked, true
+		}
 		for key, e := range v {
 			v[key] = m.walk(path+"."+key, e, found)
 		}

@@ -265,3 +265,40 @@ func TestCausesNameTheContainersWhoseImageChanges(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }
+
+func TestCausesShowNoValueOfAListThatIsNamedAsSecretsAre(t *testing.T) {
+	envs := func(names, values []string) *state.Revision {
+		r := revision("web", strings.Join(values, "-"))
+		var list []any
+		for i := range names {
+			list = append(list, object{"name": names[i], "value": values[i]})
+		}
+		r.Values = object{"envs": list}
+		return r
+	}
+	tests := []struct {
+		name          string
+		before, after *state.Revision
+		want          string // causes
+	}{
+		{
+			"in place", envs([]string{"LEVEL", "DB_PASSWORD"}, []string{"info", "hunter1"}), envs([]string{"LEVEL", "DB_PASSWORD"}, []string{"warn", "hunter2"}),
+			`envs[0].value info -> warn; envs[1].value ` + spec.Masked + " -> " + spec.Masked,
+		},
+		{
+			"of a list that grows", envs([]string{"A"}, []string{"b"}), envs([]string{"A", "PW"}, []string{"b", "c"}),
+			`envs [{"name":"A","value":"b"}] -> [{"name":"A","value":"b"},{"name":"PW","value":"` + spec.Masked + `"}]`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, c := range upgrade(t, tt.before, tt.after, diff.Options{}) {
+				got = append(got, c.Subject+" "+c.Before+" -> "+c.After)
+			}
+			if got := strings.Join(got, "; "); got != tt.want {
+				t.Errorf("causes\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
