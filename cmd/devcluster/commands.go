@@ -59,9 +59,10 @@ func (c *upCmd) Run(ctx context.Context) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	err := cluster.Supervise(ctx, c.Dir, c.options(), func() {
+	release, err := cluster.Supervise(ctx, c.Dir, c.options(), func() {
 		fmt.Println("ready", cluster.Kubeconfig(c.Dir))
 	})
+	err = errors.Join(err, release())
 	if c.Purge {
 		err = joinPurge(err, c.Dir)
 	}
@@ -134,7 +135,8 @@ type superviseCmd struct{ startFlags }
 // Run reports to the process that started it through file 3: "ready", or the error.
 func (c *superviseCmd) Run(ctx context.Context) error {
 	report := os.NewFile(3, "report")
-	err := cluster.Supervise(ctx, c.Dir, c.options(), func() {
+	// The folder stays locked until this process is gone.
+	_, err := cluster.Supervise(ctx, c.Dir, c.options(), func() {
 		fmt.Fprint(report, cluster.ReportReady)
 		report.Close()
 	})

@@ -33,18 +33,22 @@ func (o Options) withDefaults() Options {
 // Supervise runs the cluster of dir in this process and its children until ctx
 // ends or a Down asks for it; then nothing of it is left running. It calls
 // ready once, when Pods can run. If it cannot get there it stops everything
-// and returns why, with the last lines of the log of the component to blame.
-func Supervise(ctx context.Context, dir string, o Options, ready func()) (err error) {
-	o = o.withDefaults()
+// and returns why, with the last lines of the log of the component to blame. The
+// folder stays locked until release is called, or this process ends: whoever waits for
+// a process to be gone waits for that. release is never nil.
+func Supervise(ctx context.Context, dir string, o Options, ready func()) (release func() error, err error) {
 	l := layout(dir)
 	if err := l.create(); err != nil {
-		return err
+		return func() error { return nil }, err
 	}
 	lock, err := ownLock(ctx, l.lock())
 	if err != nil {
-		return fmt.Errorf("starting the cluster in %s: %w", dir, err)
+		return func() error { return nil }, fmt.Errorf("starting the cluster in %s: %w", dir, err)
 	}
-	defer lock.Close()
+	return lock.Close, supervise(ctx, l, o.withDefaults(), ready)
+}
+
+func supervise(ctx context.Context, l layout, o Options, ready func()) (err error) {
 	s, err := newSupervisor(l, o)
 	if err != nil {
 		return err
