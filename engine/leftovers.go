@@ -71,9 +71,9 @@ func (o *operation) strays() (string, error) {
 	if err != nil || len(history) == 0 {
 		return "", err
 	}
-	base := history[max(deployedOf(history), 0)]
-	if deployedOf(history) < 0 {
-		base = history[len(history)-1]
+	base := history[len(history)-1]
+	if at := deployedOf(history); at >= 0 {
+		base = history[at]
 	}
 	text, err := o.leftovers(history, base)
 	if err != nil || text == "" {

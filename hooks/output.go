@@ -72,12 +72,15 @@ func (l *lines) last() []string {
 	return kept
 }
 
+// sequences are those that a terminal obeys.
+var sequences = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])?`)
+
 // plain is a line without what only a terminal understands.
 func plain(line string) string {
 	if strings.IndexFunc(line, unicode.IsControl) < 0 {
 		return line
 	}
-	line = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])?`).ReplaceAllString(line, "")
+	line = sequences.ReplaceAllString(line, "")
 	return strings.TrimRight(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

@@ -35,8 +35,9 @@ type Owner struct {
 // the path inside of it; without such a remote the path alone; outside of a
 // repository the absolute path. To it come the environment and what --namespace
 // says, since that makes other releases of the same files; --kube-context leads to
-// another cluster, which has a lock, records and releases of its own. The keys of nested files say nothing. It reads the repository's configuration,
-// and fails where the top files of a folder contradict each other.
+// another cluster, which has a lock, records and releases of its own. The keys of
+// nested files say nothing. It reads the repository's configuration, and fails where
+// the top files of a folder contradict each other.
 func (s *Spec) Owner() (Owner, error) {
 	var id, namespace, history sharedKey
 	var errs []error

@@ -29,8 +29,11 @@ type stateFile struct {
 	// skipped: the file does not define the selected environment, so it and
 	// its nested files do not take part.
 	skipped bool
-	text    []byte // as it was read
+	text    []byte // of a file that is skipped
 }
+
+// skip leaves the file out.
+func (f *stateFile) skip(text []byte) { f.skipped, f.text = true, text }
 
 // loadFile reads one state file, part by part. Each part is rendered with the
 // environment of those before it. The algorithm is helmfile's, with its
@@ -41,7 +44,6 @@ func (l *loader) loadFile(ctx context.Context, f *stateFile, inherited, override
 		return err
 	}
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-	f.text = text
 	if err := checkKeys(text, f.path); err != nil {
 		return err
 	}
@@ -63,13 +65,13 @@ func (l *loader) loadFile(ctx context.Context, f *stateFile, inherited, override
 		}
 		f.env, current = e, e
 		if f.undefined(l.opts.Environment) {
-			f.skipped = true
+			f.skip(text)
 			return errors.Join(errs...)
 		}
 	}
 	given := inherited != nil || override != nil
 	if len(f.state.Environments) == 0 && !f.isBase && !given && l.opts.Environment != DefaultEnvironment {
-		f.skipped = true
+		f.skip(text)
 	}
 	return errors.Join(errs...)
 }
