@@ -174,42 +174,30 @@ func redacted(value string, opts diff.Options) string {
 	if decoder.Decode(&v) != nil {
 		return opts.Redact(value)
 	}
-	if masked, differs := redactedIn(v, opts.Redact); differs {
+	masked, differs := within(v, false, func(v any, _ bool) (any, bool) { return redactedIn(v, opts.Redact) })
+	if differs {
 		return encoded(masked)
 	}
 	return value
 }
 
+// redactedIn masks the secrets in a number or text that stands in such a value.
 func redactedIn(v any, redact func(string) string) (masked any, differs bool) {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, e := range v {
-			below, is := redactedIn(e, redact)
-			v[key], differs = below, differs || is
-		}
-		return v, differs
-	case []any:
-		for i, e := range v {
-			below, is := redactedIn(e, redact)
-			v[i], differs = below, differs || is
-		}
-		return v, differs
-	case nil, bool:
-		return v, false
-	default:
-		was := fmt.Sprint(v)
-		is := was
-		if all := strings.Split(was, "\n"); len(all) > 1 {
-			for i, line := range all {
-				all[i] = redact(line)
-			}
-			is = strings.Join(all, "\n")
-		}
-		if is = redact(is); is != was {
-			return is, true
-		}
+	if _, truth := v.(bool); truth || v == nil {
 		return v, false
 	}
+	was := fmt.Sprint(v)
+	is := was
+	if all := strings.Split(was, "\n"); len(all) > 1 {
+		for i, line := range all {
+			all[i] = redact(line)
+		}
+		is = strings.Join(all, "\n")
+	}
+	if is = redact(is); is != was {
+		return is, true
+	}
+	return v, false
 }
 
 // redactedPath masks a path, of which what tells elements apart is a value.

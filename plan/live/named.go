@@ -77,32 +77,37 @@ func maskNamed(value string, called bool) string {
 	if value == "" || decoder.Decode(&v) != nil {
 		return value
 	}
-	masked, differs := maskedTexts(v, called)
+	masked, differs := within(v, called, func(v any, called bool) (any, bool) {
+		if text, ok := v.(string); ok {
+			return maskedLines(text, called)
+		}
+		return v, false // numbers and booleans are no secrets
+	})
 	if !differs {
 		return value
 	}
 	return encoded(masked)
 }
 
-func maskedTexts(v any, called bool) (masked any, differs bool) {
+// within replaces in a value what leaf gives something else for. called tells of each
+// whether it is called as secrets are: by its key, or as a list that it is in.
+func within(v any, called bool, leaf func(v any, called bool) (is any, differs bool)) (is any, differs bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		named := spec.SecretElement(v)
 		for key, e := range v {
-			below, is := maskedTexts(e, spec.SecretNamed(key) || named && key == "value")
-			v[key], differs = below, differs || is
+			below, other := within(e, spec.SecretNamed(key) || named && key == "value", leaf)
+			v[key], differs = below, differs || other
 		}
 		return v, differs
 	case []any:
 		for i, e := range v {
-			below, is := maskedTexts(e, called)
-			v[i], differs = below, differs || is
+			below, other := within(e, called, leaf)
+			v[i], differs = below, differs || other
 		}
 		return v, differs
-	case string:
-		return maskedLines(v, called)
 	default:
-		return v, false // numbers and booleans are no secrets
+		return leaf(v, called)
 	}
 }
 
