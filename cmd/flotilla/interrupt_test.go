@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
 )
@@ -298,8 +300,32 @@ func TestTheTimeOfARun(t *testing.T) {
 	}
 }
 
+// succeed ends a Job that runs, as its Pod would.
+func (f fleet) succeed(ns, job string) {
+	f.Helper()
+	pods := clustertest.Start(f.T).Client().CoreV1().Pods(ns)
+	w, err := pods.Watch(f.Context(), metav1.ListOptions{LabelSelector: "job-name=" + job})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer w.Stop()
+	var name string
+	select {
+	case e := <-w.ResultChan():
+		if pod, ok := e.Object.(*corev1.Pod); ok {
+			name = pod.Name
+		}
+	case <-time.After(30 * time.Second):
+		f.Fatalf("%s starts no Pod", job)
+	}
+	done := []byte(`{"status": {"phase": "Succeeded"}}`)
+	if _, err := pods.Patch(f.Context(), name, types.MergePatchType, done, metav1.PatchOptions{}, "status"); err != nil {
+		f.Fatal(err)
+	}
+}
+
 func TestWhoMeetsAPendingReleaseOfAnotherRun(t *testing.T) {
-	f, ns := slowFleet(t, "", `- {name: a, HERE, values: [{v: one, hook: {on: pre-install, delay: 8s}}]}`)
+	f, ns := slowFleet(t, "", `- {name: a, HERE, values: [{v: one, hook: {on: pre-install, delay: 600s}}]}`)
 	first := f.start("apply")
 	f.meets(ns, "a")
 	data, err := os.ReadFile(filepath.Join(f.dir, "helmfile.yaml"))
@@ -320,6 +346,8 @@ func TestWhoMeetsAPendingReleaseOfAnotherRun(t *testing.T) {
 	}
 
 	third := f.start("apply", "--lock-timeout", "1m")
+	third.await("Waiting for the lock")
+	f.succeed(ns, "a-hook")
 	code = third.ends()
 	if code != 0 || !strings.Contains(third.output(), "Another run has ended: planning anew.") {
 		t.Errorf("the third one ended with %d, want 0 and a word of the wait:\n%s", code, third.output())
