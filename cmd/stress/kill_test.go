@@ -79,7 +79,9 @@ func (k *kills) all(t *testing.T, ails bool) {
 		at := len(k.next.releases) - 1
 		k.next = k.next.wounded(k.rng, at, woundRefused, k.before)
 	}
-	for _, b := range k.blows() {
+	blows := k.blows()
+	for i, b := range blows {
+		t.Logf("kill %d of %d: %s", i+1, len(blows), b)
 		k.once(t, ails, b)
 		if t.Failed() {
 			return

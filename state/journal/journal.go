@@ -95,8 +95,11 @@ func (s *Store) explain(err error, verb string) error {
 // encode compresses a record.
 func encode(r *Run) ([]byte, error) {
 	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	if err := json.NewEncoder(zip).Encode(r); err != nil {
+	zip, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	if err == nil {
+		err = json.NewEncoder(zip).Encode(r)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("encoding the record of run %s: %w", r.ID, err)
 	}
 	if err := zip.Close(); err != nil {

@@ -46,6 +46,7 @@ func (l *lane) work(ctx context.Context) {
 	}
 	l.log.tasks.Go(func() { l.prune(ctx) })
 	for {
+		overdue := false
 		select {
 		case <-l.now:
 		case <-l.soon:
@@ -55,13 +56,24 @@ func (l *lane) work(ctx context.Context) {
 			case <-l.log.stop:
 			}
 		case <-time.After(beat):
+			overdue = true
 		case <-l.log.stop:
 			return
+		}
+		if !overdue && !l.behind() {
+			continue // what the signal was about went along with an earlier one
 		}
 		if err := l.settle(l.flush(ctx)); err != nil {
 			return
 		}
 	}
+}
+
+// behind reports whether the stored record is not the current one.
+func (l *lane) behind() bool {
+	l.log.mu.Lock()
+	defer l.log.mu.Unlock()
+	return l.written < l.log.version
 }
 
 // settle tells whoever waits what became of a write.

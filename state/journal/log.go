@@ -32,9 +32,10 @@ const (
 	patience = 20 * time.Second
 	// attempt bounds one request.
 	attempt = 10 * time.Second
-	// linger is how long the end of a step waits for the start of the next one,
-	// so that both are written at once.
-	linger = 10 * time.Millisecond
+	// linger is how long the end of a step waits for the start of the next one and
+	// for the ends of others, so that all are written at once. Whoever goes on with
+	// a run that was killed meanwhile finds in the cluster that the step had ended.
+	linger = 200 * time.Millisecond
 )
 
 func (o Options) withDefaults() Options {
