@@ -57,7 +57,10 @@ func (l *lane) work(ctx context.Context) {
 			}
 		case <-time.After(beat):
 			overdue = true
-		case <-l.log.stop:
+		case <-l.log.stop: // whoever stops may not have waited
+			if l.behind() {
+				_ = l.settle(l.flush(ctx))
+			}
 			return
 		}
 		if !overdue && !l.behind() {

@@ -28,8 +28,9 @@ type Options struct {
 const (
 	keepRecords = 20
 	// patience is how long a write is tried again, after which the cluster counts
-	// as one that takes no records.
-	patience = 20 * time.Second
+	// as one that takes no records: as long as the requests of steps are, which else
+	// would go on unrecorded.
+	patience = time.Minute
 	// attempt bounds one request.
 	attempt = 10 * time.Second
 	// linger is how long the end of a step waits for the start of the next one and

@@ -177,6 +177,8 @@ func (c recovery) atBase() Recovered {
 		return Recovered{Standing: StandingMoved}
 	case status == s.BaseStatus && c.recorded().Revision == 0:
 		return c.asBefore()
+	case c.installs() && c.undoing() && status == s.BaseStatus:
+		return Recovered{Standing: StandingUndone} // what was installed over a kept history is gone
 	case c.deletes():
 		return c.uninstall()
 	case !c.begun(), s.State == StateDone:
@@ -333,9 +335,7 @@ func (c recovery) removed(left state.Trace) Recovered {
 	case !c.installs():
 		left.Reinstalled = true
 		return Recovered{Standing: StandingCutOff, Left: left}
-	case c.undoing() && c.step.Base > 0 && c.newest.Status == state.StatusUninstalled:
-		return Recovered{Standing: StandingUndone}
-	case c.undoing():
+	case c.undoing(): // the history above the base may not be dropped yet
 		return Recovered{Standing: StandingCutOff, Left: left}
 	default:
 		return Recovered{Standing: StandingMoved}
