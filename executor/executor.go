@@ -50,7 +50,8 @@ type Undoer interface {
 }
 
 // HookRunner fires a release's lifecycle hooks. cause is the failure that a
-// hook may want to know of; nil: none.
+// hook may want to know of; nil: none. When ctx has ended no hook is started, which
+// is an error, with the cause of ctx, only where one is due.
 type HookRunner interface {
 	Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error
 }
@@ -74,26 +75,28 @@ type Recorder interface {
 	// End takes how a step ended, and does not wait until that is kept. What starts
 	// after it does: its Begin keeps both.
 	End(finished Event)
-	// Enter returns when it is kept that the run enters a stage. Its error keeps the
-	// run from committing; it is undone all the same.
-	Enter(ctx context.Context, stage Stage) error
+	// Undoing returns when it is kept that the run is undone, and how far. It is
+	// undone with an error all the same, unless the fence is lost.
+	Undoing(ctx context.Context, how Verdict) error
+	// Committing returns when it is kept that the run is decided. It comes before the
+	// first history is dropped that an uninstall kept: from then on the run cannot
+	// be undone. Its error keeps the history.
+	Committing(ctx context.Context) error
 }
 
-// Stage is what a run does after its steps.
-type Stage string
-
-// The stages. Committing comes before the first history is dropped that an
-// uninstall kept: from then on the run cannot be undone.
-const (
-	StageUndoing    Stage = "undoing"
-	StageCommitting Stage = "committing"
-)
+// Verdict is how far a run is undone: what a process that goes on with the undo
+// cannot tell from how the steps ended.
+type Verdict struct {
+	Undo      []spec.ReleaseID // in the plan's order
+	Tolerated bool             // Report.Tolerated
+}
 
 type unrecorded struct{}
 
-func (unrecorded) Begin(context.Context, Event) error { return nil }
-func (unrecorded) End(Event)                          {}
-func (unrecorded) Enter(context.Context, Stage) error { return nil }
+func (unrecorded) Begin(context.Context, Event) error     { return nil }
+func (unrecorded) End(Event)                              {}
+func (unrecorded) Undoing(context.Context, Verdict) error { return nil }
+func (unrecorded) Committing(context.Context) error       { return nil }
 
 // Options are the ways to run a plan. The zero value undoes the whole plan on
 // a failure.
@@ -120,6 +123,9 @@ type Options struct {
 	Prior map[spec.ReleaseID]Prior
 	// Asked: of Undo, somebody wants everything back, whether anything failed or not.
 	Asked bool
+	// Verdict, of Undo, is that of the process that began to undo; nil: there is none.
+	// Asked goes before it.
+	Verdict *Verdict
 
 	gate *gate // of Fence
 }

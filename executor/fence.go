@@ -64,11 +64,27 @@ func (g *gate) until(ctx context.Context) (context.Context, context.CancelFunc) 
 
 // guard gives the workers with the gate before everything that writes.
 func (g *gate) guard(w Workers) Workers {
-	w.Releases, w.Undo = guardedReleaser{g, w.Releases}, guardedUndoer{g, w.Undo}
+	w.Releases, w.Undo, w.Hooks = guardedReleaser{g, w.Releases}, guardedUndoer{g, w.Undo}, guardedHooks{g, w.Hooks}
 	if w.Resume != nil {
 		w.Resume = guardedResumer{g, w.Resume}
 	}
 	return w
+}
+
+// guardedHooks starts no hook when the gate is closed: nobody knows what one writes.
+type guardedHooks struct {
+	gate *gate
+	to   HookRunner
+}
+
+// Fire implements HookRunner. Only who is asked knows whether a hook is due.
+func (g guardedHooks) Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error {
+	if err := g.gate.check(); err != nil {
+		ended, end := context.WithCancelCause(ctx)
+		end(err)
+		ctx = ended
+	}
+	return g.to.Fire(ctx, event, r, cause)
 }
 
 type guardedResumer struct {

@@ -140,20 +140,41 @@ func (s *schedule) recall(i int) {
 }
 
 // Undo puts back what earlier processes did by the plan, as Options.Prior says it,
-// and as far as the scope goes. Nothing that is not begun starts. Its undo is
-// recorded, fenced and told as that of Run is.
+// and as far as their verdict or the scope goes. Nothing that is not begun starts.
+// Its undo is recorded, fenced and told as that of Run is.
 func Undo(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	opts = opts.withDefaults()
 	report := opts.sofar(p)
 	w = opts.persistent(opts.gate.guard(w))
-	return finish(ctx, undo(ctx, p, report, w, opts), opts)
+	report = undo(ctx, p, report, w, opts)
+	if report.Tolerated {
+		report = opts.committed(ctx, report, w)
+	}
+	return finish(ctx, report, opts)
+}
+
+// Commit ends a run of which earlier processes, as Options.Prior says it, did all
+// but dropping the history that its uninstalls kept. It does no step.
+func Commit(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
+	opts = opts.withDefaults()
+	report := opts.sofar(p)
+	report.Tolerated = tolerated(report)
+	return finish(ctx, opts.committed(ctx, report, opts.gate.guard(w)), opts)
+}
+
+// committed commits also after an interrupt, as Run does.
+func (o Options) committed(ctx context.Context, r Report, w Workers) Report {
+	late, cancel := UntilAbort(ctx, o.Abort)
+	defer cancel()
+	return commit(late, r, w, o)
 }
 
 // UndoPlan is the plan that Undo executes, and what it cannot put back.
 func UndoPlan(p *plan.Plan, opts Options) (*plan.Plan, []plan.Lost) {
 	opts = opts.withDefaults()
 	report := opts.sofar(p)
-	return undoPlan(p, &report, opts.Scope)
+	back, lost, _ := undoPlan(p, &report, opts)
+	return back, lost
 }
 
 // sofar is what earlier processes came to.
@@ -166,5 +187,6 @@ func (o Options) sofar(p *plan.Plan) Report {
 		}
 		report.Results = append(report.Results, r)
 	}
+	report.Results = spread(report.Results)
 	return report
 }

@@ -22,6 +22,7 @@ type notes struct {
 	fleet  *fleet
 	refuse map[string]bool // "undo a", "do b"
 	cost   time.Duration
+	how    Verdict
 }
 
 func (n *notes) Begin(ctx context.Context, e Event) error {
@@ -47,8 +48,16 @@ func (n *notes) End(e Event) {
 	n.note(fmt.Sprintf("end %s %s", e.Step.Release.ID.Name, e.Outcome))
 }
 
-func (n *notes) Enter(_ context.Context, stage Stage) error {
-	n.note("enter " + string(stage))
+func (n *notes) Undoing(_ context.Context, how Verdict) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.how = how
+	n.note("enter undoing")
+	return nil
+}
+
+func (n *notes) Committing(context.Context) error {
+	n.note("enter committing")
 	return nil
 }
 

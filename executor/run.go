@@ -19,13 +19,13 @@ import (
 func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	opts = opts.withDefaults()
 	report := Report{Started: opts.Now()}
+	w = opts.persistent(opts.gate.guard(opts.resuming(w)))
 	if err := preApply(ctx, p, w, opts); err != nil {
 		report.HookErrs = append(report.HookErrs, err)
 		report.Results = untouched(p, "a preapply hook failed")
 		return finish(ctx, report, opts)
 	}
 	gates := newVerification(p, w.Verify, opts.Prior)
-	w = opts.persistent(opts.gate.guard(opts.resuming(w)))
 	late, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
 	timed, expire := opts.timed(ctx)
@@ -107,14 +107,14 @@ func cleanup(ctx context.Context, mode plan.Mode, r Report, w Workers) []error {
 // undo runs the plan's undo on what the scope says, and folds its results into
 // the report. It outlives the interrupt that may have caused it, but not Abort.
 func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) Report {
-	back, lost := undoPlan(p, &r, opts.Scope)
+	back, lost, how := undoPlan(p, &r, opts)
 	if len(back.Steps) == 0 && r.Count(OutcomeUndone) == 0 {
 		r.UndoRan = opts.Scope == plan.ScopePlan && !r.Tolerated
 		return r
 	}
 	undoCtx, cancel := UntilAbort(ctx, opts.Abort)
 	defer cancel()
-	_ = opts.Record.Enter(undoCtx, StageUndoing) // what is in the cluster matters more
+	_ = opts.Record.Undoing(undoCtx, how) // what is in the cluster matters more
 	s := newSchedule(back, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
 		return state.Trace{}, putBack(ctx, step, w)
 	})
@@ -141,22 +141,32 @@ func undo(ctx context.Context, p *plan.Plan, r Report, w Workers, opts Options) 
 
 // undoPlan says what is put back of a run that ended that way, and what cannot be,
 // of what is undone already, too.
-func undoPlan(p *plan.Plan, r *Report, scope plan.Scope) (*plan.Plan, []plan.Lost) {
+func undoPlan(p *plan.Plan, r *Report, opts Options) (*plan.Plan, []plan.Lost, Verdict) {
 	failed := ids(r.Results, Result.wentWrong)
 	touched := ids(r.Results, func(x Result) bool {
 		return x.Outcome != OutcomeUndone && x.wentWrong() && !x.Untouched() || x.Outcome == OutcomeDone && x.Step.Action.Writes()
 	})
+	scope := opts.Scope
 	if r.Tolerated = !r.UndoAsked && tolerated(*r); r.Tolerated && scope == plan.ScopePlan {
 		scope = plan.ScopeRelease
 	}
 	narrowed, left := p.Touched(scope, touched, failed), traces(r.Results)
+	if v := opts.Verdict; v != nil && !r.UndoAsked {
+		r.Tolerated, narrowed = v.Tolerated, map[spec.ReleaseID]bool{}
+		for _, id := range v.Undo {
+			narrowed[id] = touched[id]
+		}
+	}
 	back, _ := p.Undo(narrowed, left)
-	told := maps.Clone(narrowed)
+	told, how := maps.Clone(narrowed), Verdict{Tolerated: r.Tolerated}
 	for _, x := range r.Results { // a process that undid it may not have come to tell
-		told[x.Step.Release.ID] = told[x.Step.Release.ID] || x.Outcome == OutcomeUndone
+		id := x.Step.Release.ID
+		if told[id] = told[id] || x.Outcome == OutcomeUndone; told[id] {
+			how.Undo = append(how.Undo, id)
+		}
 	}
 	_, lost := p.Undo(told, left)
-	return back, lost
+	return back, lost, how
 }
 
 // dropNamespaces deletes the namespaces that installs created which are undone.
@@ -239,7 +249,7 @@ func commit(ctx context.Context, r Report, w Workers, opts Options) Report {
 	if len(kept) == 0 {
 		return r
 	}
-	if err := opts.Record.Enter(ctx, StageCommitting); err != nil {
+	if err := opts.Record.Committing(ctx); err != nil {
 		r.RecordErrs = append(r.RecordErrs, fmt.Errorf("recording that the run is done, so the history of what it uninstalled stays: %w", err))
 		return r
 	}

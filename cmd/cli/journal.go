@@ -221,19 +221,39 @@ func (r *recording) End(e executor.Event) {
 			return
 		}
 		s.State, s.Finished, s.Error, s.Left = stateOf(e.Outcome), e.Time.UTC(), r.text(e.Err), &e.Left
+		s.OfGroup = errors.As(e.Err, new(*executor.GroupError))
 		if s.Attempts = 0; e.Attempts > 1 {
 			s.Attempts = e.Attempts
 		}
 	})
 }
 
-// Enter writes down what the run does after its steps, and returns when that is
-// stored.
-func (r *recording) Enter(ctx context.Context, stage executor.Stage) error {
+// Undoing writes down how far the run is undone, and returns when that is stored.
+func (r *recording) Undoing(ctx context.Context, how executor.Verdict) error {
+	return r.enter(ctx, journal.StageUndoing, func(run *journal.Run) {
+		v := &journal.Verdict{Tolerated: how.Tolerated}
+		for i := range run.Steps {
+			if slices.Contains(how.Undo, run.Steps[i].Release) {
+				v.Undo = append(v.Undo, i)
+			}
+		}
+		run.Verdict = v
+	})
+}
+
+// Committing writes down that the run is decided, and returns when that is stored.
+func (r *recording) Committing(ctx context.Context) error {
+	return r.enter(ctx, journal.StageCommitting, func(*journal.Run) {})
+}
+
+func (r *recording) enter(ctx context.Context, stage journal.Stage, change func(*journal.Run)) error {
 	if r.log == nil {
 		return nil
 	}
-	return r.log.Settle(ctx, func(run *journal.Run) { run.Stage = journal.Stage(stage) })
+	return r.log.Settle(ctx, func(run *journal.Run) {
+		run.Stage = stage
+		change(run)
+	})
 }
 
 // text is that of an error, without secrets and not without end.
@@ -287,6 +307,7 @@ func (r *recording) finish(ctx context.Context, s *session, report executor.Repo
 // settle holds a step against the report, which knows of steps that never began.
 func (r *recording) settle(s *journal.Step, x executor.Result) {
 	s.State, s.Because = stateOf(x.Outcome), x.Because
+	s.OfGroup = s.OfGroup || errors.As(x.Err, new(*executor.GroupError))
 	if x.Undo != nil && (s.Undo == nil || s.Undo.Error == "") {
 		undo := journal.Undo{Error: r.text(x.Undo)}
 		if s.Undo != nil {

@@ -177,7 +177,7 @@ func (k *knownRun) direction(undo bool) journal.Stage {
 	}
 	scope := plan.Scope(k.Failure.Rollback)
 	for i, one := range k.steps {
-		failed := one.Standing == journal.StandingFailed && !k.Steps[i].Options.ContinueOnError
+		failed := one.Standing == journal.StandingFailed && !k.tolerates(i)
 		if k.Steps[i].State == journal.StateUndoing || failed && !k.Failure.KeepGoing && scope != plan.ScopeNone {
 			return journal.StageUndoing
 		}
@@ -235,7 +235,7 @@ func (s *session) putBack(ctx context.Context, k *knownRun, q changeRequest, u u
 	if err != nil {
 		return err
 	}
-	opts := executor.Options{Prior: k.prior(), Asked: u.asked, Scope: q.run.Rollback, KeepGoing: q.run.KeepGoing}
+	opts := executor.Options{Prior: k.prior(), Asked: u.asked, Verdict: k.verdict(), Scope: q.run.Rollback, KeepGoing: q.run.KeepGoing}
 	if err := s.showUndo(ctx, k, p, opts, q); err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (s *session) commit(ctx context.Context, k *knownRun, q changeRequest) erro
 		return err
 	}
 	s.view.Begin(p)
-	report := executor.Run(ctx, p, s.offline(), s.executing(executor.Options{Prior: k.prior(), Scope: plan.ScopeNone}, record, q))
+	report := executor.Commit(ctx, p, s.offline(), s.executing(executor.Options{Prior: k.prior()}, record, q))
 	return s.told(ctx, report, p, record)
 }
 
@@ -364,7 +364,7 @@ func (s *session) goOnRecording(ctx context.Context, k *knownRun, q changeReques
 	})
 	r.Interrupted, r.Errors, r.NotUndone = false, nil, nil
 	if !k.Finished.IsZero() && r.Stage == journal.StageCommitting {
-		r.Stage = journal.StageApplying // what it was to drop is dropped, and it goes on
+		r.Stage = journal.StageApplying // what it was to drop is dropped
 	}
 	record, err := s.recordWith(ctx, k.clusters(), q, func(targets []journal.Target, opts journal.Options) (*journal.Log, error) {
 		return journal.Resume(ctx, r, targets, opts)

@@ -342,7 +342,7 @@ func (s *session) goAhead(ctx context.Context, a *ahead, q changeRequest) error 
 		return err
 	}
 	run := k.Run
-	run.Steps = a.steps
+	run.Steps, run.Stage, run.Verdict = a.steps, journal.StageApplying, nil
 	record, err := s.goOnRecording(ctx, k, q, undoing{run: &run})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flotilla-sh/flotilla/executor"
@@ -156,10 +157,37 @@ func (k *knownRun) left(i int) string {
 }
 
 func (k *knownRun) errorOf(i int) error {
+	err := errors.New("its operation had failed when the run was cut off")
 	if text := k.Steps[i].Error; text != "" {
-		return errors.New(strings.TrimSpace(text))
+		err = errors.New(strings.TrimSpace(text))
 	}
-	return errors.New("its operation had failed when the run was cut off")
+	if k.Steps[i].OfGroup {
+		return &executor.GroupError{Group: k.Steps[i].Group, Tolerated: k.tolerates(i), Err: err}
+	}
+	return err
+}
+
+// tolerates reports whether the run goes on past the failure of a step: that of a
+// group's gate if all members may fail.
+func (k *knownRun) tolerates(i int) bool {
+	if !k.Steps[i].OfGroup {
+		return k.Steps[i].Options.ContinueOnError
+	}
+	return !slices.ContainsFunc(k.Steps, func(s journal.Step) bool {
+		return s.Group == k.Steps[i].Group && !s.Options.ContinueOnError
+	})
+}
+
+// verdict is how far the run is undone; nil: no process has decided that.
+func (k *knownRun) verdict() *executor.Verdict {
+	if k.Stage != journal.StageUndoing || k.Verdict == nil {
+		return nil
+	}
+	v := &executor.Verdict{Tolerated: k.Verdict.Tolerated}
+	for _, i := range k.Verdict.Undo {
+		v.Undo = append(v.Undo, k.Steps[i].Release)
+	}
+	return v
 }
 
 // settled is the record with what was found out, for whoever goes on.

@@ -33,10 +33,11 @@ type Run struct {
 	Plan        Plan     `json:"plan"`
 	Failure     Failure  `json:"failure"`
 
-	Stage       Stage   `json:"stage,omitempty"` // empty: StageApplying
-	Outcome     Outcome `json:"outcome"`
-	Interrupted bool    `json:"interrupted,omitempty"`
-	Unchanged   int     `json:"unchanged,omitempty"` // releases on which nothing was to do
+	Stage       Stage    `json:"stage,omitempty"`   // empty: StageApplying
+	Verdict     *Verdict `json:"verdict,omitempty"` // of StageUndoing; nil: nobody knows
+	Outcome     Outcome  `json:"outcome"`
+	Interrupted bool     `json:"interrupted,omitempty"`
+	Unchanged   int      `json:"unchanged,omitempty"` // releases on which nothing was to do
 
 	Errors    []string `json:"errors,omitempty"`    // outside any step
 	NotUndone []string `json:"notUndone,omitempty"` // what the undo could not put back
@@ -79,6 +80,13 @@ const (
 	StageCommitting Stage = "committing"
 )
 
+// Verdict is how far a run is undone, which it decides when all of its steps have
+// ended.
+type Verdict struct {
+	Undo      []int `json:"undo,omitempty"`      // indices of steps
+	Tolerated bool  `json:"tolerated,omitempty"` // only what may fail did: the rest of the run counts
+}
+
 // Commit is the state of the repository that the state files are in.
 type Commit struct {
 	ID       string `json:"id"`
@@ -111,8 +119,11 @@ type Step struct {
 	Attempts int            `json:"attempts,omitempty"` // of that part which had to be tried most often; zero: none was tried again
 	Because  string         `json:"because,omitempty"`  // of Skipped: what was in the way
 	Error    string         `json:"error,omitempty"`
-	Undo     *Undo          `json:"undo,omitempty"` // nil: nobody tried
-	Left     *state.Trace   `json:"left,omitempty"` // what the step left behind; nil: it has not ended
+	// OfGroup: what failed is a gate of the step's group, all of whose members count
+	// as failed.
+	OfGroup bool         `json:"ofGroup,omitempty"`
+	Undo    *Undo        `json:"undo,omitempty"` // nil: nobody tried
+	Left    *state.Trace `json:"left,omitempty"` // what the step left behind; nil: it has not ended
 
 	// What somebody needs who goes on with the run, or puts it back.
 	BaseAt     time.Time        `json:"baseAt,omitzero"`      // when revision Base was written

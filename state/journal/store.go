@@ -104,6 +104,13 @@ func (r *Run) check(id string) error {
 			}
 		}
 	}
+	if r.Verdict != nil {
+		for _, i := range r.Verdict.Undo {
+			if i < 0 || i >= len(r.Steps) {
+				return fmt.Errorf("%w: step %d of %d is to be undone", ErrDamaged, i+1, len(r.Steps))
+			}
+		}
+	}
 	for _, e := range r.Edges {
 		if min(e.From, e.To) < 0 {
 			return fmt.Errorf("%w: a step comes after step %d", ErrDamaged, min(e.From, e.To)+1)
