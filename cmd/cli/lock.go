@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,18 +66,48 @@ func (s *session) executeAlone(ctx context.Context, w executor.Workers, p *plan.
 	if q.lock != nil {
 		return s.execute(ctx, w, p, q)
 	}
-	lock, err := s.lock(ctx, p, q)
+	lock, now, err := s.locked(ctx, p, q)
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
 	defer s.release(ctx, lock)
-	if lock.Waited() {
-		if p, err = s.still(ctx, p, q); err != nil || !p.Changed() {
+	if now != p {
+		if w, err = s.gated(w, now, q); err != nil || !now.Changed() {
 			return err
 		}
 	}
 	q.lock = lock
-	return s.execute(ctx, w, p, q)
+	return s.execute(ctx, w, now, q)
+}
+
+// locked takes the lock of every cluster that a plan writes to. A plan that is made
+// anew because the lock was waited for may write to others: it takes the lock of
+// all of them, and looks again.
+func (s *session) locked(ctx context.Context, p *plan.Plan, q changeRequest) (*lease.Lock, *plan.Plan, error) {
+	for moved := false; ; moved = true {
+		lock, err := s.lock(ctx, p, q)
+		if err != nil {
+			return nil, nil, interrupted(ctx, err)
+		}
+		if !lock.Waited() && !moved {
+			return lock, p, nil
+		}
+		now, err := s.still(ctx, p, q)
+		if err != nil {
+			s.release(ctx, lock)
+			return nil, nil, err
+		}
+		if covers(contextsOf(p), contextsOf(now)) {
+			return lock, now, nil
+		}
+		s.release(ctx, lock)
+		p = now
+	}
+}
+
+// covers reports whether all of the names are among others.
+func covers(all, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(all, name) })
 }
 
 // still looks whether the cluster is as the plan found it.
