@@ -132,7 +132,7 @@ func (a *attempt) take(ctx context.Context, now *coordinationv1.Lease) (*held, e
 
 // holding is a Lease that this run has. It counts from before it was asked for.
 func (a *attempt) holding(l *coordinationv1.Lease) *held {
-	return &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, until: a.opts.until(a.sent)}
+	return &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, until: a.opts.until(a.sent), renewed: make(chan struct{})}
 }
 
 // wait returns when it is worth while to look again.

@@ -16,6 +16,8 @@ import (
 )
 
 // Lock is held from Acquire until Release, or until it is lost. It renews itself.
+// While that does not succeed in time it is suspended: nobody may write, and the
+// next renewal that does succeed tells that nobody else had the lock meanwhile.
 // The zero value is no lock: it excludes nobody and is never lost. Safe for
 // concurrent use.
 type Lock struct {
@@ -37,8 +39,9 @@ type held struct {
 	done     chan struct{}
 	watchers sync.WaitGroup
 
-	mu    sync.Mutex
-	until time.Time // this run has it at least that long
+	mu      sync.Mutex
+	until   time.Time     // this run has it at least that long
+	renewed chan struct{} // closed by the next renewal
 }
 
 // Waited reports whether another run had the lock: what was known of the
@@ -48,28 +51,76 @@ func (l *Lock) Waited() bool { return l.waited }
 // Held reports whether there is a lock at all: there is none where it was denied.
 func (l *Lock) Held() bool { return len(l.leases) > 0 }
 
-// Lost is closed when the lock is lost.
+// Lost is closed when the lock is lost, and for good. It is not while the lock is
+// suspended.
 func (l *Lock) Lost() <-chan struct{} { return l.lost }
 
-// Check is to be asked before every write: it gives ErrLost when the run does not
-// surely have the lock any more. It asks no server.
-func (l *Lock) Check() error {
-	for _, h := range l.leases {
-		if h.over() {
-			l.lose(h, "it could not be renewed in time, or this process stood still")
+// Check is to be asked before every write: it gives ErrLost when the run has the
+// lock no more. While the lock is suspended it waits, at most for as long again as
+// a lease lasts. It asks no server.
+func (l *Lock) Check() error { return l.Await(context.Background()) }
+
+// Await is Check for a write that has a context: it also ends with that, with its
+// cause.
+func (l *Lock) Await(ctx context.Context) error {
+	for {
+		h, renewed, err := l.suspended()
+		if h == nil || err != nil {
+			return err
+		}
+		select {
+		case <-renewed:
+		case <-l.lost:
+		case <-h.done: // given back, or being so: nobody renews it any more
+			l.lose(h, notRenewed)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
+}
+
+const notRenewed = "it could not be renewed in time, or this process stood still"
+
+// suspended gives a Lease that this run does not surely have, if there is one, and
+// what its next renewal closes; or why the lock is lost.
+func (l *Lock) suspended() (*held, <-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.err
+	if l.err != nil {
+		return nil, nil, l.err
+	}
+	for _, h := range l.leases {
+		if over, renewed := h.over(); over {
+			return h, renewed, nil
+		}
+	}
+	return nil, nil, nil
 }
 
 // over asks the monotonic clock, and the one that goes on while a machine sleeps.
-func (h *held) over() bool {
+func (h *held) over() (bool, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	return now.After(h.until) || now.Round(0).After(h.until.Round(0))
+	return now.After(h.until) || now.Round(0).After(h.until.Round(0)), h.renewed
+}
+
+// hopeless reports whether a renewal has been tried for long enough: as long after
+// the lease was over as a lease lasts, which outlasts the restart of an API server.
+// While a machine sleeps nothing is tried, and the monotonic clock stands still.
+func (h *held) hopeless() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().After(h.until.Add(h.lasts))
+}
+
+// goesOn counts from when a successful renewal was sent.
+func (h *held) goesOn(sent time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until = Options{Duration: h.lasts}.until(sent)
+	close(h.renewed)
+	h.renewed = make(chan struct{})
 }
 
 func (l *Lock) lose(h *held, why string) {
@@ -81,8 +132,9 @@ func (l *Lock) lose(h *held, why string) {
 	}
 }
 
-// Release gives the lock back. It outlives ctx a little: what interrupted the
-// run must not keep others waiting. What is lost is left alone.
+// Release gives the lock back, a suspended one as well: nobody else may have it.
+// It outlives ctx a little: what interrupted the run must not keep others waiting.
+// What is lost is left alone.
 func (l *Lock) Release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(cluster.Urgent(context.WithoutCancel(ctx)), 10*time.Second)
 	defer cancel()
@@ -91,7 +143,7 @@ func (l *Lock) Release(ctx context.Context) error {
 		h.stop()
 		<-h.done
 	}
-	if l.Check() != nil {
+	if _, _, err := l.suspended(); err != nil {
 		return nil
 	}
 	for _, h := range l.leases {
@@ -219,6 +271,8 @@ func (h *held) by(now *coordinationv1.Lease) string {
 
 // renew says when to do it again, or why the lock is lost. A request that is cut
 // off may have been carried out: then the next one meets a conflict with itself.
+// What it writes over is the Lease as this run wrote it: that succeeds, however
+// late, only if nobody else had it since.
 func (h *held) renew(ctx context.Context) (again time.Duration, lost string) {
 	every := h.lasts / 3
 	ctx, cancel := context.WithTimeout(ctx, every/2)
@@ -231,9 +285,7 @@ func (h *held) renew(ctx context.Context) (again time.Duration, lost string) {
 		switch {
 		case err == nil:
 			h.lease = stored
-			h.mu.Lock()
-			h.until = Options{Duration: h.lasts}.until(sent)
-			h.mu.Unlock()
+			h.goesOn(sent)
 			return every, ""
 		case apierrors.IsNotFound(err):
 			return 0, h.by(nil)
@@ -247,7 +299,7 @@ func (h *held) renew(ctx context.Context) (again time.Duration, lost string) {
 				continue
 			}
 		}
-		if h.over() {
+		if h.hopeless() {
 			return 0, fmt.Sprintf("it could not be renewed in time: %v", err)
 		}
 		return every / 10, ""

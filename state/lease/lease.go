@@ -10,7 +10,11 @@
 // differ. A holder counts from the moment in which it sent its last successful
 // renewal, and gives up a margin earlier than anybody else may take over; it
 // asks both the monotonic clock, which nobody sets, and the other one, which
-// goes on while a machine sleeps. What is lost stays lost, also when nobody took it.
+// goes on while a machine sleeps. From then on it does not write, and tries to renew
+// over the very version that it wrote last: when that succeeds nobody had the lock in
+// between, and it goes on. It gives the lock up for lost when it sees that somebody
+// has it, that the Lease is gone, or no server for as long again as a lease lasts.
+// What is lost stays lost.
 //
 // A lease that is given back stays, without a holder: whoever comes next needs
 // no right to delete, and who broke it last stays to be seen.

@@ -207,27 +207,37 @@ func TestWaitingEndsWithTheRun(t *testing.T) {
 	}
 }
 
+// mayWriteWithin tells whether a write that may wait that long goes out.
+func (f fixture) mayWriteWithin(lock *lease.Lock, most time.Duration) error {
+	f.Helper()
+	ctx, cancel := context.WithTimeout(f.Context(), most)
+	defer cancel()
+	return lock.Await(ctx)
+}
+
 func TestAnExpiredLockIsTakenOverAndItsHolderWritesNoMore(t *testing.T) {
 	f := newFixture(t)
 	first, line := f.must("one", lease.Options{})
 	line.cut.Store(true) // the run is killed, or cannot be reached
-	lost := make(chan time.Time, 1)
+	blocked := make(chan time.Time, 1)
 	second, _, err := f.acquire("two", lease.Options{Timeout: time.Minute, Waiting: func(lease.Held) {
 		go func() {
-			<-first.Lost()
-			lost <- time.Now()
+			for f.mayWriteWithin(first, time.Millisecond) == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			blocked <- time.Now()
 		}()
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.lostWithin(first, 0+time.Millisecond); !strings.Contains(err.Error(), "could not be renewed in time") || !strings.Contains(err.Error(), "the line is cut") {
-		t.Errorf("got %v", err)
-	}
-	if margin := time.Since(<-lost); margin < time.Second {
-		t.Errorf("the second run got the lock %s after the first one had lost it", margin)
+	if margin := time.Since(<-blocked); margin < time.Second {
+		t.Errorf("the second run got the lock %s after the first one had stopped to write", margin)
 	}
 	line.cut.Store(false)
+	if err := f.lostWithin(first, short); !strings.Contains(err.Error(), "it was taken by ann@ci-7") {
+		t.Errorf("got %v", err)
+	}
 	if err := first.Release(t.Context()); err != nil {
 		t.Errorf("releasing what is lost: %v", err)
 	}
@@ -237,6 +247,72 @@ func TestAnExpiredLockIsTakenOverAndItsHolderWritesNoMore(t *testing.T) {
 	if !errors.Is(first.Check(), lease.ErrLost) {
 		t.Error("what is lost has come back")
 	}
+}
+
+// TestALockOutlastsAnOutageInWhichNobodyElseHadIt: writes wait for the server.
+func TestALockOutlastsAnOutageInWhichNobodyElseHadIt(t *testing.T) {
+	f := newFixture(t)
+	lock, line := f.must("one", lease.Options{})
+	line.cut.Store(true)
+	time.Sleep(short) // the margin before, it is not surely this run's
+	if err := f.mayWriteWithin(lock, 200*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a write in the outage: %v", err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- lock.Check() }()
+	select {
+	case err := <-written:
+		t.Fatalf("a write did not wait: %v", err)
+	case <-lock.Lost():
+		t.Fatalf("lost: %v", lock.Check())
+	case <-time.After(short / 3):
+	}
+	line.cut.Store(false)
+	if err := <-written; err != nil {
+		t.Fatalf("a write after the outage: %v", err)
+	}
+	time.Sleep(short) // it renews itself again
+	if err := errors.Join(f.mayWriteWithin(lock, time.Millisecond), f.heldBy("one")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALockIsLostWhenItsServerStaysAway(t *testing.T) {
+	f := newFixture(t)
+	lock, line := f.must("one", lease.Options{})
+	line.cut.Store(true)
+	began := time.Now()
+	err := lock.Check()
+	for ; err == nil; err = lock.Check() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if took := time.Since(began); took < 3*short/2 || took > 3*short {
+		t.Errorf("it was lost after %s", took)
+	}
+	if !errors.Is(err, lease.ErrLost) || !strings.Contains(err.Error(), "could not be renewed in time") || !strings.Contains(err.Error(), "the line is cut") {
+		t.Errorf("got %v", err)
+	}
+	select {
+	case <-lock.Lost():
+	default:
+		t.Error("nobody is told")
+	}
+}
+
+// TestASuspendedLockIsGivenBack: the next run need not wait for its end.
+func TestASuspendedLockIsGivenBack(t *testing.T) {
+	f := newFixture(t)
+	lock, line := f.must("one", lease.Options{Duration: 6 * time.Second})
+	line.cut.Store(true)
+	time.Sleep(11 * time.Second / 2)
+	if err := f.mayWriteWithin(lock, time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a write in the outage: %v", err)
+	}
+	line.cut.Store(false)
+	if err := lock.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.must("two", lease.Options{})
 }
 
 // heldBy wants to see that run as the holder.
