@@ -26,17 +26,16 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		return finish(ctx, report, opts)
 	}
 	gates := newVerification(p, w.Verify, opts.Prior)
-	late, cancel := UntilAbort(ctx, opts.Abort)
-	defer cancel()
 	timed, expire := opts.timed(ctx)
 	defer expire()
 	fenced, stop := opts.gate.until(timed)
 	defer stop()
+	late := func(steps context.Context) (func() context.Context, func()) { return opts.late(ctx, steps) }
 	s := newSchedule(p, opts, func(ctx context.Context, step plan.Step) (state.Trace, error) {
 		if p.Mode == plan.ModeDestroy {
-			return act(ctx, late, step, w)
+			return act(ctx, step, doers{w, gates, late})
 		}
-		left, err := perform(ctx, late, step, verified{w, gates})
+		left, err := perform(ctx, step, doers{w, gates, late})
 		if err == nil {
 			err = gates.group(ctx, step)
 		}
@@ -50,9 +49,9 @@ func Run(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 		report = undo(ctx, p, report, w, opts)
 	}
 	if !report.Failed() || report.Tolerated {
-		report = commit(late, report, w, opts)
+		report = commit(ctx, report, w, opts)
 	}
-	report.HookErrs = append(report.HookErrs, cleanup(late, p.Mode, report, w)...)
+	report.HookErrs = append(report.HookErrs, cleanup(fenced, p.Mode, report, doers{w, gates, late})...)
 	return finish(ctx, report, opts)
 }
 
@@ -91,13 +90,15 @@ func preApply(ctx context.Context, p *plan.Plan, w Workers, opts Options) error 
 // cleanup fires once for every release that the run looked at, whatever ended,
 // and tells of no failure; a destroy fires it only for what was not there. So
 // does helmfile (its pkg/state/state.go and pkg/app/app.go, TriggerCleanupEvent).
-func cleanup(ctx context.Context, mode plan.Mode, r Report, w Workers) []error {
+func cleanup(ctx context.Context, mode plan.Mode, r Report, w doers) []error {
+	late, end := w.late(ctx)
+	defer end()
 	var errs []error
 	for _, x := range r.Results {
 		if x.Outcome == OutcomeSkipped || mode == plan.ModeDestroy && x.Step.Action.Writes() {
 			continue
 		}
-		if err := w.Hooks.Fire(ctx, spec.EventCleanup, x.Step.Release, nil); err != nil {
+		if err := w.Hooks.Fire(late(), spec.EventCleanup, x.Step.Release, nil); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -243,6 +244,8 @@ func UntilAbort(ctx context.Context, abort <-chan struct{}) (context.Context, co
 // keeps it, since it is a release again; and so does what a failed run has
 // uninstalled and that is not put back: somebody may yet want that.
 func commit(ctx context.Context, r Report, w Workers, opts Options) Report {
+	ctx, cancel := UntilAbort(ctx, opts.Abort)
+	defer cancel()
 	kept := slices.DeleteFunc(slices.Clone(r.Results), func(x Result) bool {
 		return x.Outcome != OutcomeDone || x.Step.Action != plan.ActionUninstall
 	})
@@ -261,25 +264,34 @@ func commit(ctx context.Context, r Report, w Workers, opts Options) Report {
 	return r
 }
 
-// verified are the workers of a run, and its gates.
-type verified struct {
+// doers are the workers of a run, its gates, and the time of hooks that come after
+// what may have been cut off.
+type doers struct {
 	Workers
 	gates *verification
+	late  func(steps context.Context) (now func() context.Context, end func())
 }
 
 // perform does one step with the lifecycle hooks around it: presync before,
 // postsync after success and failure alike, also of the release's gates. A destroy
 // has only the uninstall hooks, as in helmfile.
-func perform(ctx, late context.Context, s plan.Step, w verified) (state.Trace, error) {
+func perform(ctx context.Context, s plan.Step, w doers) (state.Trace, error) {
 	var left state.Trace
 	err := before(w.Hooks.Fire(ctx, spec.EventPreSync, s.Release, nil))
 	if err == nil {
-		left, err = act(ctx, late, s, w.Workers)
+		left, err = act(ctx, s, w)
 	}
 	if err == nil {
 		err = w.gates.release(ctx, s)
 	}
-	return left, errors.Join(err, w.Hooks.Fire(late, spec.EventPostSync, s.Release, err))
+	return left, errors.Join(err, w.after(ctx, spec.EventPostSync, s.Release, err))
+}
+
+// after fires what comes also after a step that was cut off.
+func (w doers) after(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error {
+	late, end := w.late(ctx)
+	defer end()
+	return w.Hooks.Fire(late(), event, r, cause)
 }
 
 // tooEarly marks the failure of a hook that came before the release was touched.
@@ -295,7 +307,7 @@ func before(err error) error {
 	return tooEarly{err}
 }
 
-func act(ctx, late context.Context, s plan.Step, w Workers) (state.Trace, error) {
+func act(ctx context.Context, s plan.Step, w doers) (state.Trace, error) {
 	switch s.Action {
 	case plan.ActionInstall:
 		return w.Releases.Install(ctx, s.Release, s.After)
@@ -306,7 +318,7 @@ func act(ctx, late context.Context, s plan.Step, w Workers) (state.Trace, error)
 			return state.Trace{}, err
 		}
 		left, err := w.Releases.Uninstall(ctx, s.Release, s.Have)
-		return left, errors.Join(err, w.Hooks.Fire(late, spec.EventPostUninstall, s.Release, err))
+		return left, errors.Join(err, w.after(ctx, spec.EventPostUninstall, s.Release, err))
 	case plan.ActionNone, plan.ActionRollback, plan.ActionRemove:
 		return state.Trace{}, fmt.Errorf("action %q does not belong into a plan of mode apply, sync or destroy", s.Action)
 	default:
