@@ -135,7 +135,7 @@ func (s *session) runOf(p *plan.Plan, q changeRequest) (journal.Run, error) {
 	now := s.env.Now().UTC()
 	run := journal.Run{
 		ID: s.runID(), Owner: q.owner.ID, Writer: writer, Command: strings.Fields(s.command)[0], Mode: string(p.Mode), Flotilla: s.env.Version.Flotilla,
-		Who: who(), Job: journal.JobOf(s.env.Lookup), Started: now,
+		Unlocked: !q.lock.Held(), Who: who(), Job: journal.JobOf(s.env.Lookup), Started: now,
 		Environment: s.globals.Environment, Selector: s.globals.Selector,
 		Plan:      journal.Plan{Digest: digest, File: s.planFile},
 		Failure:   journal.Failure{Rollback: string(q.run.Rollback), KeepGoing: q.run.KeepGoing},

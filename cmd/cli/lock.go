@@ -165,7 +165,7 @@ func (s *session) lockIn(ctx context.Context, contexts []string, q changeRequest
 	if err != nil {
 		return nil, fmt.Errorf("nothing was written: %w", err)
 	}
-	s.fence.lock.Store(lock)
+	s.fence.reins.Store(&reins{lock: lock})
 	return lock, nil
 }
 
@@ -211,9 +211,38 @@ func (s *session) holder() lease.Holder {
 	return h
 }
 
-// fence keeps every request of a run that has lost its lock from changing
-// anything, wherever in an operation it stands. Without a lock all may pass.
-type fence struct{ lock atomic.Pointer[lease.Lock] }
+// reins hold a run back that may not write any more: one that has lost its lock,
+// or that never had one and with which somebody else goes on. It is an
+// executor.Fence.
+type reins struct {
+	lock  *lease.Lock
+	taken <-chan struct{} // of the record; nil: there is none
+}
+
+// Check implements executor.Fence.
+func (r *reins) Check() error {
+	if r.lock.Held() {
+		return r.lock.Check()
+	}
+	select {
+	case <-r.taken:
+		return journal.ErrTaken
+	default:
+		return nil
+	}
+}
+
+// Lost implements executor.Fence.
+func (r *reins) Lost() <-chan struct{} {
+	if r.lock.Held() {
+		return r.lock.Lost()
+	}
+	return r.taken
+}
+
+// fence keeps every request of a run that may not write any more from changing
+// anything, wherever in an operation it stands. Before there is a run all may pass.
+type fence struct{ reins atomic.Pointer[reins] }
 
 func (f *fence) wrap(next http.RoundTripper) http.RoundTripper { return fenced{f, next} }
 
@@ -225,8 +254,8 @@ type fenced struct {
 
 // RoundTrip passes a request on that may pass.
 func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
-	if lock := f.fence.lock.Load(); lock != nil && writes(r) {
-		if err := lock.Check(); err != nil {
+	if reins := f.fence.reins.Load(); reins != nil && writes(r) {
+		if err := reins.Check(); err != nil {
 			if r.Body != nil {
 				_ = r.Body.Close() // as a RoundTripper has to
 			}

@@ -145,8 +145,8 @@ func (s *session) alone(ctx context.Context, k *knownRun, q changeRequest, work 
 	if k, err = s.lookAgain(ctx, k); err != nil {
 		return err
 	}
-	if now := s.env.Now(); !lock.Held() && k.Outlook(now) == journal.OutcomeRunning {
-		return fmt.Errorf("%w: run %s, by %s, gave a sign of life %s ago, and without the lock nobody can tell whether it still goes on; try again when it has ended",
+	if now := s.env.Now(); (k.Unlocked || !lock.Held()) && k.Outlook(now) == journal.OutcomeRunning {
+		return fmt.Errorf("%w: run %s, by %s, gave a sign of life %s ago, and without a lock nobody can tell whether it still goes on; try again when it has ended",
 			plan.ErrBusy, k.ID, k.by(), took(now.Sub(k.Updated)))
 	}
 	if err := s.survey(ctx, k); err != nil {
@@ -273,7 +273,12 @@ func (s *session) commit(ctx context.Context, k *knownRun, q changeRequest) erro
 // executing adds to what is executed how this process does it.
 func (s *session) executing(opts executor.Options, record *recording, q changeRequest) executor.Options {
 	opts.Concurrency, opts.Observe, opts.Record = q.limit, s.view.Event, record
-	opts.Fence, opts.Now, opts.Abort = q.lock, s.env.Now, s.env.Abort
+	held := &reins{lock: q.lock}
+	if record.log != nil {
+		held.taken = record.log.Taken()
+	}
+	s.fence.reins.Store(held)
+	opts.Fence, opts.Now, opts.Abort = held, s.env.Now, s.env.Abort
 	return s.limited(opts, q)
 }
 
@@ -362,7 +367,7 @@ func (s *session) goOnRecording(ctx context.Context, k *knownRun, q changeReques
 	r.Resumed = append(r.Resumed[:len(r.Resumed):len(r.Resumed)], journal.Resumption{
 		At: now, Who: who(), Job: journal.JobOf(s.env.Lookup), Undo: u.asked, Last: r.Updated,
 	})
-	r.Interrupted, r.Errors, r.NotUndone = false, nil, nil
+	r.Unlocked, r.Interrupted, r.Errors, r.NotUndone = !q.lock.Held(), false, nil, nil
 	if !k.Finished.IsZero() && r.Stage == journal.StageCommitting {
 		r.Stage = journal.StageApplying // what it was to drop is dropped
 	}

@@ -131,7 +131,7 @@ func has(r state.Release, number int) bool {
 func (s *session) recordRollback(ctx context.Context, k *knownRun, q changeRequest) (*recording, error) {
 	now := s.env.Now().UTC()
 	run := journal.Run{
-		ID: s.runID(), Owner: k.Owner, Undoes: k.ID, Writer: writer, Command: strings.Fields(s.command)[0], Mode: k.Mode,
+		ID: s.runID(), Owner: k.Owner, Undoes: k.ID, Writer: writer, Unlocked: !q.lock.Held(), Command: strings.Fields(s.command)[0], Mode: k.Mode,
 		Flotilla: s.env.Version.Flotilla, Who: who(), Job: journal.JobOf(s.env.Lookup), Started: now,
 		Environment: k.Environment, Selector: k.Selector, Commit: k.Commit, Plan: k.Plan,
 		Failure: journal.Failure{Rollback: string(plan.ScopePlan)}, Stage: journal.StageUndoing,

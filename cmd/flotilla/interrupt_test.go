@@ -359,3 +359,20 @@ func TestWhoMeetsAPendingReleaseOfAnotherRun(t *testing.T) {
 		t.Errorf("the cluster has %q", got)
 	}
 }
+
+func TestARunWithoutALockIsNotGoneOnWithWhileItRuns(t *testing.T) {
+	f, ns := slowFleet(t, "", `- {name: a, HERE, values: [{v: one, hook: {on: pre-install, delay: 600s}}]}`)
+	first := f.start("apply", "--lock", "off")
+	f.meets(ns, "a")
+	second := f.start("resume")
+	if code := second.ends(); code != 5 || !strings.Contains(second.output(), "without a lock nobody can tell whether it still goes on") {
+		t.Errorf("resume ended with %d, want 5:\n%s", code, second.output())
+	}
+	f.succeed(ns, "a-hook")
+	if code := first.ends(); code != 0 {
+		t.Errorf("the run ended with %d:\n%s", code, first.output())
+	}
+	if got := f.standing(ns, "a"); got != "a deployed one" {
+		t.Errorf("the cluster has %q", got)
+	}
+}

@@ -390,6 +390,11 @@ func TestOfTwoWritersOnlyOneGoesOn(t *testing.T) {
 	if err := log.Commit(t.Context(), id("y"), running); !errors.Is(err, ErrTaken) {
 		t.Errorf("the writer that was there first got %v, want ErrTaken", err)
 	}
+	select {
+	case <-log.Taken():
+	default:
+		t.Error("the log does not tell that its record is taken")
+	}
 	if err := log.Finish(t.Context(), func(*Run) {}); err != nil || lost.Load() != 1 {
 		t.Errorf("finishing gave %v; Lost was told %d times, want 1", err, lost.Load())
 	}

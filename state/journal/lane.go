@@ -82,6 +82,9 @@ func (l *lane) behind() bool {
 // settle tells whoever waits what became of a write.
 func (l *lane) settle(version int, err error) error {
 	l.log.mu.Lock()
+	if errors.Is(err, ErrTaken) {
+		l.log.lose()
+	}
 	l.written, l.failed = max(l.written, version), err
 	close(l.wrote)
 	l.wrote = make(chan struct{})

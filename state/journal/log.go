@@ -66,6 +66,7 @@ type Log struct {
 	lanes map[string]*lane // by context
 	tasks sync.WaitGroup
 	stop  chan struct{}
+	taken chan struct{}
 
 	mu      sync.Mutex
 	run     Run
@@ -99,7 +100,7 @@ func Start(ctx context.Context, r Run, targets []Target, opts Options) (*Log, er
 }
 
 func newLog(r Run, opts Options) *Log {
-	l := &Log{opts: opts.withDefaults(), lanes: map[string]*lane{}, stop: make(chan struct{}), run: r, index: map[spec.ReleaseID]int{}}
+	l := &Log{opts: opts.withDefaults(), lanes: map[string]*lane{}, stop: make(chan struct{}), taken: make(chan struct{}), run: r, index: map[spec.ReleaseID]int{}}
 	l.run.Outcome, l.run.Finished = OutcomeRunning, time.Time{}
 	l.run.Steps = slices.Clone(r.Steps)
 	for i := range l.run.Steps {
@@ -122,6 +123,19 @@ func (l *Log) begin(ctx context.Context) error {
 		l.end()
 	}
 	return err
+}
+
+// Taken is closed when somebody else has written the record of the run, such as who
+// goes on with it.
+func (l *Log) Taken() <-chan struct{} { return l.taken }
+
+// lose closes taken, once; Log.mu is held.
+func (l *Log) lose() {
+	select {
+	case <-l.taken:
+	default:
+		close(l.taken)
+	}
 }
 
 // Note changes a step in the record, which is written soon. change replaces what

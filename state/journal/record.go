@@ -20,9 +20,10 @@ type Run struct {
 	Mode     string    `json:"mode"` // of plan.Mode
 	Flotilla string    `json:"flotilla,omitempty"`
 	Who      Who       `json:"who"`
-	Job      *Job      `json:"job,omitempty"`    // nil: not started by a CI system that is known
-	Writer   string    `json:"writer,omitempty"` // state.Revision.Writer of what the run writes
-	Undoes   string    `json:"undoes,omitempty"` // ID of the finished run that this one puts back; empty: of none
+	Job      *Job      `json:"job,omitempty"`      // nil: not started by a CI system that is known
+	Writer   string    `json:"writer,omitempty"`   // state.Revision.Writer of what the run writes
+	Unlocked bool      `json:"unlocked,omitempty"` // no lock keeps others out: only Updated tells whether it goes on
+	Undoes   string    `json:"undoes,omitempty"`   // ID of the finished run that this one puts back; empty: of none
 	Started  time.Time `json:"started"`
 	Updated  time.Time `json:"updated"`           // when the run last gave a sign of life
 	Finished time.Time `json:"finished,omitzero"` // zero: it runs, or was cut off
