@@ -45,6 +45,7 @@ type client struct {
 	strays   kube.ResourceList       // deleted by an update unless it wants them
 	yields   bool                    // leaves to others the fields that they have
 	repairs  *repairs                // what of an update is wanted; nil: all
+	stuck    bool                    // the last update failed: what it was to delete may be there
 
 	mu         sync.Mutex
 	built      kube.ResourceList // the last list built
@@ -129,6 +130,12 @@ func (c *client) Create(resources kube.ResourceList, options ...kube.ClientCreat
 // Update applies targets in Helm's order: objects of one kind at the same time,
 // kinds one after the other, and what is no longer wanted goes last.
 func (c *client) Update(originals, targets kube.ResourceList, options ...kube.ClientUpdateOption) (*kube.Result, error) {
+	result, err := c.update(originals, targets, options)
+	c.stuck = err != nil
+	return result, err
+}
+
+func (c *client) update(originals, targets kube.ResourceList, options []kube.ClientUpdateOption) (*kube.Result, error) {
 	originals, targets = c.repairs.narrow(originals), c.repairs.narrow(targets)
 	c.adopt(originals)
 	result, strays := &kube.Result{}, c.strays.Difference(targets)

@@ -2,10 +2,15 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 	"github.com/flotilla-sh/flotilla/state/cluster/clustertest"
 )
 
@@ -74,6 +79,54 @@ func TestUpgradingOverAFailedUpgradeRemovesWhatOnlyThatBrought(t *testing.T) {
 			if stored := f.record(r, f.read(r).Last().Number).Manifest; strings.Contains(stored, "second") {
 				t.Errorf("the record has\n%s", stored)
 			}
+		})
+	}
+}
+
+// Of an immutable ConfigMap the data cannot be put back, so that rollbacks fail
+// before they delete anything, until it is gone.
+func TestWhatARollbackThatFailedDidNotDeleteIsDeletedByWhatFollows(t *testing.T) {
+	text := configMap + "  v: {{ .Values.v }}\nimmutable: {{ .Values.brings }}\n" +
+		"{{ if .Values.brings }}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: brought-{{ .Release.Name }}}\n{{ end }}"
+	tests := []struct {
+		name    string
+		follows func(f *fleet, r spec.Release) error
+		history string
+	}{
+		{"rollback", func(f *fleet, r spec.Release) error {
+			return f.back(t.Context(), r, &state.Revision{Number: 1})
+		}, "1=superseded 2=superseded 3=failed 4=failed 5=deployed"},
+		{"upgrade", func(f *fleet, r spec.Release) error {
+			_, err := f.apply(t.Context(), r, map[string]any{"v": "c", "brings": false})
+			return err
+		}, "1=superseded 2=superseded 3=failed 4=failed 5=deployed"},
+		{"uninstall", func(f *fleet, r spec.Release) error { return f.gone(t.Context(), r) }, "1=superseded 2=superseded 3=failed 4=uninstalled"},
+	}
+	f := online(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := f.release(writeChart(t, map[string]string{"templates/a.yaml": text}), tt.name)
+			f.mustApply(r, map[string]any{"v": "a", "brings": false})
+			f.mustApply(r, map[string]any{"v": "b", "brings": true})
+			for range 2 {
+				if err := f.back(t.Context(), r, &state.Revision{Number: 1}); !errors.Is(err, ErrImmutable) {
+					t.Fatalf("rolling back what is immutable: %v", err)
+				}
+			}
+			f.wantHistory(r, "1=superseded 2=deployed 3=failed 4=failed")
+			if f.configMap("brought-"+tt.name) == nil {
+				t.Fatal("the rollback that failed has deleted something")
+			}
+			if err := f.client().CoreV1().ConfigMaps(f.namespace).Delete(t.Context(), tt.name, metav1.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.follows(f, r); err != nil {
+				t.Fatal(err)
+			}
+			if f.configMap("brought-"+tt.name) != nil {
+				t.Error("what the second revision brought is still there")
+			}
+			f.wantHistory(r, tt.history)
 		})
 	}
 }

@@ -75,8 +75,7 @@ func (e *Engine) begin(ctx context.Context, r spec.Release) (*operation, error) 
 		c.note = func(text string) { e.opts.Warn(r.ID, text) }
 	}
 
-	records.hide = c.hide
-
+	records.hide, records.stuck = c.hide, func() bool { return c.stuck }
 	config := action.NewConfiguration(action.ConfigurationSetLogger(log))
 	config.RESTClientGetter = getter
 	config.KubeClient = c

@@ -40,6 +40,7 @@ type records struct {
 	hide    func(text string) string // takes values of Secrets out of descriptions; nil: there are none
 	refused error                    // of the last update that failed: Helm's uninstall does not tell
 	extra   string                   // documents that Helm finds in the newest manifest, and that are not stored
+	stuck   func() bool              // whether objects of what came before may be there yet; nil: they are not
 
 	begun *v1.Release // what this operation created, as last stored
 	wrote *v1.Release // the newest record that it wrote, as last stored
@@ -241,11 +242,17 @@ func sameRecord(a, b *v1.Release) bool {
 		a.Info.Description == b.Info.Description && a.Manifest == b.Manifest
 }
 
-// Update implements driver.Driver.
+// Update implements driver.Driver. Helm supersedes a revision also when the
+// rollback from it could not apply everything, and then has deleted nothing: it
+// keeps its status, as under an upgrade that failed, because that tells whose
+// objects there still may be.
 func (s *records) Update(key string, r release.Releaser) error {
 	rel, err := typed(r)
 	if err != nil {
 		return err
+	}
+	if rel.Info.Status == rcommon.StatusSuperseded && s.stuck != nil && s.stuck() {
+		return nil
 	}
 	if s.extra != "" {
 		rel = copyRelease(rel)

@@ -39,7 +39,7 @@ func TestRestorePutsBackWhatDriftedAndNothingElse(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "field conflict: ") {
 		t.Fatalf("without forceConflicts: %v", err)
 	}
-	f.wantHistory(r, "1=superseded 2=failed")
+	f.wantHistory(r, "1=deployed 2=failed")
 	quiet := r
 	quiet.Options.DisableHooks = true
 	if err := f.back(ctx, quiet, have.Last()); err != nil {
