@@ -73,7 +73,7 @@ type attempt struct {
 	began  time.Time
 	told   string // identity of whom the run waits for
 	waited bool
-	sent   time.Time // when this run tried to take the Lease last; zero: never
+	first  time.Time // when this run tried to take the Lease first; zero: never
 	tries  int
 }
 
@@ -89,10 +89,10 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 			return nil, a.interrupted(ctx, err)
 		}
 		switch {
-		case by != nil && by.identity == a.me.identity() && a.sent.IsZero():
+		case by != nil && by.identity == a.me.identity() && a.first.IsZero():
 			return nil, nil
 		case by != nil && by.identity == a.me.identity(): // the answer to taking it was lost
-			return a.holding(now), nil
+			return a.holding(now, a.first), nil
 		case by != nil && by.Expires > 0:
 			if err := a.wait(ctx, now, by); err != nil {
 				return nil, err
@@ -103,7 +103,7 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), now != nil && apierrors.IsNotFound(err):
 			continue // somebody was faster, or it was this run and the answer was lost
-		case cluster.Transient(err) && a.tries < maxTries:
+		case a.tries < maxTries && (cluster.Transient(err) || timedOut(ctx, err)):
 			continue
 		case err != nil:
 			return nil, a.interrupted(ctx, err)
@@ -115,24 +115,36 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 	}
 }
 
+// take is bounded: a Lease that is had late is about to expire.
 func (a *attempt) take(ctx context.Context, now *coordinationv1.Lease) (*held, error) {
 	write := a.store.update
 	if now == nil {
 		write = a.store.create
 	}
+	ctx, cancel := context.WithTimeout(ctx, a.opts.Duration/3)
+	defer cancel()
 	a.tries++
-	a.sent = time.Now()
-	a.me.Since = a.sent
+	a.me.Since = time.Now()
+	if a.first.IsZero() {
+		a.first = a.me.Since
+	}
 	l, err := write(ctx, a.store.taken(now, a.me, a.opts.Duration))
 	if err != nil {
 		return nil, err
 	}
-	return a.holding(l), nil
+	return a.holding(l, a.me.Since), nil
+}
+
+// timedOut reports whether a bound ended what ctx would have let go on.
+func timedOut(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
 }
 
 // holding is a Lease that this run has. It counts from before it was asked for.
-func (a *attempt) holding(l *coordinationv1.Lease) *held {
-	return &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, until: a.opts.until(a.sent), renewed: make(chan struct{})}
+func (a *attempt) holding(l *coordinationv1.Lease, sent time.Time) *held {
+	h := &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, renewed: make(chan struct{})}
+	h.goesOn(sent)
+	return h
 }
 
 // wait returns when it is worth while to look again.
@@ -184,7 +196,3 @@ func (a *attempt) interrupted(ctx context.Context, err error) error {
 	}
 	return err
 }
-
-// until is how long a holder may count on a lease that it renewed at that time:
-// a margin shorter than anybody else waits.
-func (o Options) until(sent time.Time) time.Time { return sent.Add(o.Duration - o.Duration/6) }

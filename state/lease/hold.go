@@ -40,8 +40,8 @@ type held struct {
 	watchers sync.WaitGroup
 
 	mu      sync.Mutex
-	until   time.Time     // this run has it at least that long
-	renewed chan struct{} // closed by the next renewal
+	sent    time.Time     // when its last successful renewal was
+	renewed chan struct{} // closed by the next one
 }
 
 // Waited reports whether another run had the lock: what was known of the
@@ -101,8 +101,8 @@ func (l *Lock) suspended() (*held, <-chan struct{}, error) {
 func (h *held) over() (bool, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := time.Now()
-	return now.After(h.until) || now.Round(0).After(h.until.Round(0)), h.renewed
+	now, until := time.Now(), h.until()
+	return now.After(until) || now.Round(0).After(until.Round(0)), h.renewed
 }
 
 // hopeless reports whether a renewal has been tried for long enough: as long after
@@ -111,16 +111,27 @@ func (h *held) over() (bool, <-chan struct{}) {
 func (h *held) hopeless() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return time.Now().After(h.until.Add(h.lasts))
+	return time.Now().After(h.until().Add(h.lasts))
 }
 
 // goesOn counts from when a successful renewal was sent.
 func (h *held) goesOn(sent time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.until = Options{Duration: h.lasts}.until(sent)
+	h.sent = sent
 	close(h.renewed)
 	h.renewed = make(chan struct{})
+}
+
+// until is how long this run may count on the Lease: a margin shorter than anybody
+// else waits. It is asked with the mutex held.
+func (h *held) until() time.Time { return h.sent.Add(h.lasts - h.lasts/6) }
+
+// next is how long it is until the Lease is to be renewed; negative: it was.
+func (h *held) next() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Until(h.sent.Add(h.lasts / 3))
 }
 
 func (l *Lock) lose(h *held, why string) {
@@ -189,7 +200,7 @@ func (l *Lock) keep(h *held) {
 }
 
 func (l *Lock) renewing(ctx context.Context, h *held) {
-	timer := time.NewTimer(h.lasts / 3)
+	timer := time.NewTimer(h.next())
 	defer timer.Stop()
 	changes := h.watch(ctx)
 	for {
@@ -286,7 +297,7 @@ func (h *held) renew(ctx context.Context) (again time.Duration, lost string) {
 		case err == nil:
 			h.lease = stored
 			h.goesOn(sent)
-			return every, ""
+			return h.next(), ""
 		case apierrors.IsNotFound(err):
 			return 0, h.by(nil)
 		case apierrors.IsConflict(err):

@@ -31,6 +31,8 @@ const short = 3 * time.Second
 type line struct {
 	cut      atomic.Bool
 	deaf     atomic.Int64 // so many writes are done, and their answers lost
+	late     atomic.Int64 // nanoseconds that the next write takes to get there
+	slow     atomic.Int64 // nanoseconds that the next answer to a write takes
 	requests atomic.Int64
 	next     http.RoundTripper
 }
@@ -40,12 +42,32 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.cut.Load() {
 		return nil, errors.New("the line is cut")
 	}
+	if r.Method != http.MethodGet {
+		if err := hold(r.Context(), l.late.Swap(0)); err != nil {
+			return nil, err
+		}
+	}
 	answer, err := l.next.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet {
+		if err := hold(r.Context(), l.slow.Swap(0)); err != nil {
+			_ = answer.Body.Close()
+			return nil, err
+		}
+	}
 	if err == nil && r.Method != http.MethodGet && l.deaf.Add(-1) >= 0 {
 		_ = answer.Body.Close()
 		return nil, syscall.ECONNRESET
 	}
 	return answer, err
+}
+
+func hold(ctx context.Context, nanoseconds int64) error {
+	select {
+	case <-time.After(time.Duration(nanoseconds)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // fixture is an owner of a cluster that nobody else works for.
@@ -178,6 +200,40 @@ func TestALockIsHeldAlsoWhenNobodyHeardOfIt(t *testing.T) {
 		if err := lock.Release(t.Context()); err != nil {
 			t.Errorf("run %s: %v", run, err)
 		}
+	}
+}
+
+// TestALockThatWasHadLateIsRenewedInTime: its time runs from when it was asked for.
+func TestALockThatWasHadLateIsRenewedInTime(t *testing.T) {
+	const lasts = 6 * time.Second
+	tests := []struct {
+		name  string
+		delay func(*line) *atomic.Int64
+		takes time.Duration
+	}{
+		{"its request gets there late", func(l *line) *atomic.Int64 { return &l.late }, lasts * 7 / 12},
+		{"its answer takes long", func(l *line) *atomic.Int64 { return &l.slow }, lasts * 7 / 12},
+		{"its answer takes almost too long", func(l *line) *atomic.Int64 { return &l.slow }, lasts * 3 / 12},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			c, l := f.connect(f.server.Kubeconfig)
+			tt.delay(l).Store(int64(tt.takes))
+			lock, err := lease.Acquire(t.Context(), []*cluster.Cluster{c}, f.owner, holder("one"), lease.Options{Duration: lasts})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for began := time.Now(); time.Since(began) < lasts; time.Sleep(20 * time.Millisecond) {
+				if err := f.mayWriteWithin(lock, time.Millisecond); err != nil {
+					t.Fatalf("%s after it was had: %v", time.Since(began), err)
+				}
+			}
+			if err := lock.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
