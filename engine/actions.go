@@ -127,11 +127,11 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 // and so takes back the operation that left what is there: state.ErrStale tells
 // that the newest record is another one by now. A release that was uninstalled
 // with its history kept comes back this way. What is deployed already stays as
-// it is, and what had failed is put back without waiting for it, as failed as it
-// was. An operation that left no record changed no object, so nothing is done.
-// Fields that other managers have stay theirs unless forceConflicts is set: see
-// client.yielding. What was installed anew is uninstalled first: it cannot be changed back in
-// place either.
+// it is, and what had failed, by to or else by its record, is put back without
+// waiting for it, as failed as it was. An operation that left no record changed no
+// object, so nothing is done. Fields that other managers have stay theirs unless
+// forceConflicts is set: see client.yielding. What was installed anew is
+// uninstalled first: it cannot be changed back in place either.
 func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
 	if left.Reinstalled {
 		gone, _, err := e.removeAndWait(ctx, r, left)
@@ -172,8 +172,9 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 	if err != nil || last.Version == target.Version && last.Info.Status == rcommon.StatusDeployed {
 		return err
 	}
-	// What was uninstalled since has lost that status in its record.
-	failed := target.Info.Status == rcommon.StatusFailed || to.Status == state.StatusFailed || to.Status.Pending()
+	// An uninstall since, and one that failed, has changed the status in its record.
+	was := cmp.Or(to.Status, state.Status(target.Info.Status))
+	failed := was == state.StatusFailed || was.Pending()
 	back := action.NewRollback(o.config)
 	back.Version = to.Number
 	back.ServerSideApply = serverSide(options)

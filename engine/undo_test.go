@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,46 @@ func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) 
 		t.Error(err)
 	}
 	f.wantHistory(r, "1=failed 2=failed 3=uninstalled 4=failed")
+}
+
+// refusingLine is a way to a cluster that takes no requests of one method to paths
+// that end so.
+type refusingLine struct {
+	next           http.RoundTripper
+	method, suffix string
+}
+
+func (l *refusingLine) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == l.method && strings.HasSuffix(r.URL.Path, l.suffix) {
+		return unsent(r, http.StatusForbidden), nil
+	}
+	return l.next.RoundTrip(r)
+}
+
+func (f *fleet) refusing(t *testing.T, method, suffix string) *Engine {
+	t.Helper()
+	return f.along(t, func(next http.RoundTripper) http.RoundTripper { return &refusingLine{next, method, suffix} }, Options{})
+}
+
+// The uninstall marks the record as failed of what was deployed.
+func TestWhatAFailedUninstallLeftIsPutBackAsItWas(t *testing.T) {
+	f, ctx := online(t), context.Background()
+	text := configMap + "  v: a\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: stays}\n"
+	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": text}), "whole")
+	f.mustApply(r, nil)
+	have := f.read(r)
+	left, err := f.refusing(t, http.MethodDelete, "/configmaps/stays").Uninstall(ctx, r, have)
+	if err == nil || f.configMap("whole") != nil || f.configMap("stays") == nil {
+		t.Fatalf("uninstalling: %v", err)
+	}
+	f.wantHistory(r, "1=failed")
+	if err := f.Rollback(ctx, r, have.Last(), left); err != nil || f.configMap("whole") == nil {
+		t.Fatalf("putting it back: %v", err)
+	}
+	f.wantHistory(r, "1=failed 2=deployed")
+	if got := f.record(r, 2).Info.Description; got != "Rollback to 1" {
+		t.Errorf("revision 2 is described as %q", got)
+	}
 }
 
 // A rollback that is cut off is made again, for which its target has to be there.
