@@ -108,7 +108,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 	tellIdle(v, typed, g.formats())
 	s := &session{globals: &g.Globals, env: env, view: secrets.view(v), parser: parser, command: command.Command(), given: typed.given, secrets: secrets, fence: &fence{}, reports: asked}
 	s.clusters = s.clustersOnce()
-	defer s.listen(ctx)()
+	defer s.listen(ctx, graceOf(command.Selected()))()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(s)
 	if untold := withoutTold(err); untold != nil {

@@ -86,13 +86,13 @@ func (t *tools) around(ctx context.Context, f *fleet, work func(*fleet) error) e
 // tidy fires the cleanup hooks of releases that a command has looked at but not
 // changed; as in helmfile, one that fails is only told.
 func (t *tools) tidy(ctx context.Context, releases []spec.Release) {
-	late, cancel := executor.UntilAbort(ctx, t.hooks.abort)
-	defer cancel()
+	late, end := executor.Late(ctx, t.hooks.abort)
+	defer end()
 	for _, r := range releases {
 		if !r.Installed {
 			continue
 		}
-		if err := t.hooks.Fire(late, spec.EventCleanup, r, nil); err != nil {
+		if err := t.hooks.Fire(late(), spec.EventCleanup, r, nil); err != nil {
 			t.session.view.Warn(err.Error())
 		}
 	}
@@ -137,7 +137,7 @@ func (l *lifecycle) cleanup(ctx context.Context, cause error) error {
 	if errors.Is(cause, errTold) {
 		cause = nil
 	}
-	late, cancel := executor.UntilAbort(ctx, l.abort)
-	defer cancel()
-	return l.global(late, spec.EventCleanup, cause)
+	late, end := executor.Late(ctx, l.abort)
+	defer end()
+	return l.global(late(), spec.EventCleanup, cause)
 }

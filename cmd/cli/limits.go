@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/flotilla-sh/flotilla/executor"
 	"github.com/flotilla-sh/flotilla/plan"
@@ -27,10 +28,28 @@ type graceFlags struct {
 	Grace time.Duration `placeholder:"DURATION" env:"FLOTILLA_GRACE" help:"Time that a run has after an interrupt (SIGINT, SIGTERM) to put back what it did, such as 8s; then it stops at once as after a second interrupt, and resume goes on with it. CI systems kill a job some 10 s after SIGTERM. Default: none."`
 }
 
+// patience is the grace.
+func (g graceFlags) patience() time.Duration { return g.Grace }
+
+// patient is a command with graceFlags.
+type patient interface{ patience() time.Duration }
+
+var _, _, _, _, _ patient = applyCmd{}, syncCmd{}, destroyCmd{}, resumeCmd{}, rollbackCmd{}
+
+// graceOf is what the command that runs was given, from its start on.
+func graceOf(command *kong.Node) time.Duration {
+	if command == nil || !command.Target.IsValid() {
+		return 0
+	}
+	if p, ok := command.Target.Interface().(patient); ok {
+		return p.patience()
+	}
+	return 0
+}
+
 // limited adds to what is executed how much of it may run at once, and how long.
 func (s *session) limited(opts executor.Options, q changeRequest) executor.Options {
 	l := q.run.limitFlags
-	s.stop.grace.Store(int64(l.Grace))
 	opts.Limits = executor.Limits{Cluster: l.ConcurrencyPerCluster, Namespace: l.ConcurrencyPerNamespace}
 	opts.Timeout = l.RunTimeout
 	if s.globals.Retries <= 0 {
@@ -112,13 +131,12 @@ var errAbort = errors.New("interrupted twice")
 
 // stopper ends a run that does not end by itself after an interrupt.
 type stopper struct {
-	now   context.Context // ends when the run has to stop at once
-	grace atomic.Int64    // a time.Duration from the interrupt on; zero: for ever
+	now context.Context // ends when the run has to stop at once
 }
 
 // listen waits for what has to stop the run at once: a second interrupt, or the end
-// of the grace after the first one. Whoever calls it ends that.
-func (s *session) listen(ctx context.Context) (end context.CancelFunc) {
+// of the grace after the first one; zero: there is none. Whoever calls it ends that.
+func (s *session) listen(ctx context.Context, grace time.Duration) (end context.CancelFunc) {
 	now, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	again := s.env.Abort
 	s.stop, s.env.Abort = &stopper{now: now}, now.Done()
@@ -130,7 +148,7 @@ func (s *session) listen(ctx context.Context) (end context.CancelFunc) {
 			return
 		}
 		var over <-chan time.Time
-		if grace := time.Duration(s.stop.grace.Load()); grace > 0 {
+		if grace > 0 {
 			over = time.After(grace)
 		}
 		select {
