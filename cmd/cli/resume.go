@@ -303,6 +303,9 @@ func (s *session) advise(report executor.Report, record *recording) {
 	again := slices.ContainsFunc(report.Results, func(x executor.Result) bool {
 		return x.Outcome == executor.OutcomeUndoFailed && !errors.Is(x.Undo, state.ErrStale)
 	})
+	open := slices.ContainsFunc(report.Results, func(x executor.Result) bool {
+		return x.Outcome != executor.OutcomeDone && x.Outcome != executor.OutcomeUnchanged
+	})
 	outcome := outcomeOf(report)
 	if strings.Fields(s.command)[0] == fixCommand {
 		if outcome == journal.OutcomeUndoIncomplete || outcome == journal.OutcomeFailed {
@@ -317,6 +320,10 @@ func (s *session) advise(report executor.Report, record *recording) {
 		}
 		s.hint("To go on with the undo: flotilla resume %s --undo", s.run)
 	case journal.OutcomeFailed:
+		if !open {
+			_ = s.tell("All releases are done; to put them back: flotilla rollback --run " + s.run + s.where()) // as above
+			return
+		}
 		s.hint("To finish the run: flotilla resume %s; to put back what it did: flotilla resume %s --undo", s.run)
 	case journal.OutcomeDone, journal.OutcomeUndone, journal.OutcomeRunning, journal.OutcomeCutOff:
 	}

@@ -269,6 +269,11 @@ func (a *ahead) step(i int) (plan.Step, error) {
 	switch {
 	case err != nil:
 		return step, err
+	case a.replan && k.afresh(i): // it may be there by now, or be gone
+		seen := plan.Observation{Phase: step.Have.Phase, Wanted: step.After != nil, Changed: true}
+		if step.Action, _, err = plan.Decide(seen, plan.Policy{Mode: a.plan.Mode}); err != nil {
+			return step, fmt.Errorf("deciding on %s: %w", was.Release, err)
+		}
 	case wanted == was.Wanted:
 	case !a.replan:
 		return step, &plan.StaleError{Release: was.Release, Moved: "what is wanted of it is not what it was"}

@@ -191,6 +191,23 @@ func TestWhatSomebodyHasWorkedOnSinceIsLeftAlone(t *testing.T) {
 	v.ended("apply undo incomplete", "apply done")
 }
 
+func TestWhatSomebodyHasInstalledSinceIsUpgradedWithReplan(t *testing.T) {
+	v := newVoyage(t)
+	v.sink()
+	v.declare(`
+owner: another
+stateNamespace: %[1]s
+releases:
+- {name: last, namespace: %[2]s, chart: CHARTS/app, values: [{replicas: 0, env: {LEG: "7"}}]}
+`, v.records, v.ns)
+	v.flotilla(0, "apply", "--suppress-diff")
+	v.after("2")
+	v.flotilla(4, "resume")
+	v.flotilla(0, "resume", "--replan", "--suppress-diff")
+	v.expect("in LEG=", "last LEG=", "namespace", "up LEG=2")
+	v.ended("apply done", "apply done")
+}
+
 // TestARecordThatCannotBeReadIsNamed: which is no mistake in how the command was
 // called, and no reason to go on with an older run.
 func TestARecordThatCannotBeReadIsNamed(t *testing.T) {
