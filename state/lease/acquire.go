@@ -3,6 +3,7 @@ package lease
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -49,8 +50,9 @@ func Acquire(ctx context.Context, clusters []*cluster.Cluster, owner spec.Owner,
 		return cmp.Or(cmp.Compare(a.Server(), b.Server()), cmp.Compare(a.Context(), b.Context()))
 	})
 	lock := &Lock{lost: make(chan struct{})}
+	identity := me.identity() + "/" + rand.Text()
 	for _, c := range clusters {
-		a := attempt{store: store{c, owner}, me: me, opts: opts, began: began}
+		a := attempt{store: store{c, owner}, me: me, identity: identity, opts: opts, began: began}
 		one, err := a.run(ctx)
 		lock.waited = lock.waited || a.waited
 		switch {
@@ -67,17 +69,21 @@ func Acquire(ctx context.Context, clusters []*cluster.Cluster, owner spec.Owner,
 
 // attempt is one run's way to a Lease.
 type attempt struct {
-	store  store
-	me     Holder
-	opts   Options
-	began  time.Time
-	told   string // identity of whom the run waits for
-	waited bool
-	first  time.Time // when this run tried to take the Lease first; zero: never
-	tries  int
+	store store
+	me    Holder
+	// identity is that of me in this call of Acquire alone: a run that is resumed
+	// has the name of the one before, and in a new container its host and process
+	// may as well.
+	identity string
+	opts     Options
+	began    time.Time
+	told     string // identity of whom the run waits for
+	waited   bool
+	first    time.Time // when this run tried to take the Lease first; zero: never
+	tries    int
 }
 
-// run gives nil when this run has the Lease already.
+// run gives nil when this call of Acquire has the Lease already, by another context.
 func (a *attempt) run(ctx context.Context) (*held, error) {
 	for {
 		now, err := a.store.get(ctx)
@@ -89,9 +95,9 @@ func (a *attempt) run(ctx context.Context) (*held, error) {
 			return nil, a.interrupted(ctx, err)
 		}
 		switch {
-		case by != nil && by.identity == a.me.identity() && a.first.IsZero():
+		case by != nil && by.identity == a.identity && a.first.IsZero():
 			return nil, nil
-		case by != nil && by.identity == a.me.identity(): // the answer to taking it was lost
+		case by != nil && by.identity == a.identity: // the answer to taking it was lost
 			return a.holding(now, a.first), nil
 		case by != nil && by.Expires > 0:
 			if err := a.wait(ctx, now, by); err != nil {
@@ -128,7 +134,7 @@ func (a *attempt) take(ctx context.Context, now *coordinationv1.Lease) (*held, e
 	if a.first.IsZero() {
 		a.first = a.me.Since
 	}
-	l, err := write(ctx, a.store.taken(now, a.me, a.opts.Duration))
+	l, err := write(ctx, a.store.taken(now, a.me, a.identity, a.opts.Duration))
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +148,7 @@ func timedOut(ctx context.Context, err error) bool {
 
 // holding is a Lease that this run has. It counts from before it was asked for.
 func (a *attempt) holding(l *coordinationv1.Lease, sent time.Time) *held {
-	h := &held{store: a.store, identity: a.me.identity(), lasts: a.opts.Duration, lease: l, renewed: make(chan struct{})}
+	h := &held{store: a.store, identity: a.identity, lasts: a.opts.Duration, lease: l, renewed: make(chan struct{})}
 	h.goesOn(sent)
 	return h
 }

@@ -85,7 +85,8 @@ func (h Holder) String() string {
 	return who
 }
 
-// identity is how the Lease names the holder.
+// identity is how the Lease names the holder, before what tells it from others of
+// that name.
 func (h Holder) identity() string {
 	return fmt.Sprintf("%s@%s/%d/%s", h.User, h.Host, h.PID, h.Run)
 }

@@ -483,7 +483,39 @@ func TestTwoContextsOfOneClusterAreLockedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := f.acquire("two", lease.Options{}); !errors.Is(err, lease.ErrHeld) {
+		t.Errorf("another run: %v", err)
+	}
 	if err := errors.Join(lock.Check(), lock.Release(t.Context())); err != nil {
+		t.Error(err)
+	}
+	f.must("two", lease.Options{})
+}
+
+// TestARunOfTheSameNameIsAnotherHolder: one that is resumed in a new container may
+// have the host and the process number of the one that was killed.
+func TestARunOfTheSameNameIsAnotherHolder(t *testing.T) {
+	f := newFixture(t)
+	first, line := f.must("one", lease.Options{})
+	if _, _, err := f.acquire("one", lease.Options{}); !errors.Is(err, lease.ErrHeld) || !strings.Contains(err.Error(), "locked by ann@ci-7 (process 42, ") {
+		t.Errorf("while it is held: %v", err)
+	}
+	line.cut.Store(true)
+	var waited, took lease.Held
+	second, _, err := f.acquire("one", lease.Options{Timeout: time.Minute,
+		Waiting: func(h lease.Held) { waited = h }, Took: func(h lease.Held) { took = h }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waited.Holder.Run != "one" || took.Holder.Run != "one" || !second.Waited() || !second.Held() {
+		t.Errorf("waited for %+v, took it from %+v", waited, took)
+	}
+	time.Sleep(short) // it renews itself
+	line.cut.Store(false)
+	if err := f.lostWithin(first, short); !strings.Contains(err.Error(), "it was taken by ann@ci-7") {
+		t.Errorf("got %v", err)
+	}
+	if err := errors.Join(first.Release(t.Context()), f.mayWriteWithin(second, time.Millisecond), f.heldBy("one")); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -113,8 +114,8 @@ func (s store) held(ctx context.Context, l *coordinationv1.Lease) (*Held, error)
 	}, nil
 }
 
-// taken is a Lease, which may be nil, as me has it.
-func (s store) taken(l *coordinationv1.Lease, me Holder, lasts time.Duration) *coordinationv1.Lease {
+// taken is a Lease, which may be nil, as me has it under that identity.
+func (s store) taken(l *coordinationv1.Lease, me Holder, identity string, lasts time.Duration) *coordinationv1.Lease {
 	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name(s.owner), Namespace: s.owner.Namespace}}
 	transitions := int32(0)
 	if l != nil {
@@ -123,7 +124,7 @@ func (s store) taken(l *coordinationv1.Lease, me Holder, lasts time.Duration) *c
 			transitions = *l.Spec.LeaseTransitions + 1
 		}
 	}
-	identity, seconds, now := me.identity(), int32(lasts/time.Second), metav1.NewMicroTime(me.Since)
+	seconds, now := int32(lasts/time.Second), metav1.NewMicroTime(me.Since)
 	next.Spec.HolderIdentity, next.Spec.LeaseDurationSeconds, next.Spec.LeaseTransitions = &identity, &seconds, &transitions
 	next.Spec.AcquireTime, next.Spec.RenewTime = &now, &now
 	if next.Annotations == nil {
@@ -151,7 +152,7 @@ func describe(l *coordinationv1.Lease) Holder {
 	h := Holder{Run: a[annotationRun], User: a[annotationUser], Host: a[annotationHost], Job: a[annotationJob], Command: a[annotationCommand]}
 	h.PID, _ = strconv.Atoi(a[annotationPID])
 	h.Since, _ = time.Parse(time.RFC3339, a[annotationSince])
-	if h.identity() != holderOf(l) {
+	if who := h.identity(); holderOf(l) != who && !strings.HasPrefix(holderOf(l), who+"/") {
 		return Holder{Run: holderOf(l)}
 	}
 	return h
