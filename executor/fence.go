@@ -11,9 +11,10 @@ import (
 // Fence says whether a run may still write, such as a lock that can be lost. It
 // must be safe for concurrent use.
 type Fence interface {
-	// Check is asked right before every write of a step, and of an undo. Its error
-	// keeps that write from happening; it then stays.
-	Check() error
+	// Check is asked right before every write of a step, and of an undo. It may wait
+	// until it knows, at most as long as ctx. Any other error than the cause of that
+	// keeps the run from writing from then on.
+	Check(ctx context.Context) error
 	// Lost is closed when Check fails; nil: it never does. What runs is cut off then.
 	Lost() <-chan struct{}
 }
@@ -26,17 +27,20 @@ type gate struct {
 	closed error
 }
 
-func (g *gate) check() error {
+func (g *gate) check(ctx context.Context) error {
 	if g.fence == nil {
 		return nil
 	}
-	err := g.fence.Check()
+	err := g.fence.Check(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed == nil {
+	if g.closed == nil && err != nil && !cancelled(ctx, err) {
 		g.closed = err
 	}
-	return g.closed
+	if g.closed != nil {
+		return g.closed
+	}
+	return err
 }
 
 // was gives the error that closed the gate; nil: none did.
@@ -54,7 +58,7 @@ func (g *gate) until(ctx context.Context) (context.Context, context.CancelFunc) 
 		watching.Go(func() {
 			select {
 			case <-g.fence.Lost():
-				cancel(g.check())
+				cancel(g.check(ctx))
 			case <-ctx.Done():
 			}
 		})
@@ -79,7 +83,7 @@ type guardedHooks struct {
 
 // Fire implements HookRunner. Only who is asked knows whether a hook is due.
 func (g guardedHooks) Fire(ctx context.Context, event spec.HookEvent, r spec.Release, cause error) error {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		ended, end := context.WithCancelCause(ctx)
 		end(err)
 		ctx = ended
@@ -93,7 +97,7 @@ type guardedResumer struct {
 }
 
 func (g guardedResumer) InstallAgain(ctx context.Context, r spec.Release, left state.Trace, want *state.Revision) (state.Trace, error) {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return left, before(err)
 	}
 	return g.to.InstallAgain(ctx, r, left, want)
@@ -105,21 +109,21 @@ type guardedReleaser struct {
 }
 
 func (g guardedReleaser) Install(ctx context.Context, r spec.Release, want *state.Revision) (state.Trace, error) {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return state.Trace{}, before(err)
 	}
 	return g.to.Install(ctx, r, want)
 }
 
 func (g guardedReleaser) Upgrade(ctx context.Context, r spec.Release, have state.Release, want *state.Revision) (state.Trace, error) {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return state.Trace{}, before(err)
 	}
 	return g.to.Upgrade(ctx, r, have, want)
 }
 
 func (g guardedReleaser) Uninstall(ctx context.Context, r spec.Release, have state.Release) (state.Trace, error) {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return state.Trace{}, before(err)
 	}
 	return g.to.Uninstall(ctx, r, have)
@@ -131,28 +135,28 @@ type guardedUndoer struct {
 }
 
 func (g guardedUndoer) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return err
 	}
 	return g.to.Rollback(ctx, r, to, left)
 }
 
 func (g guardedUndoer) Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error) {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return state.Trace{}, err
 	}
 	return g.to.Remove(ctx, r, left)
 }
 
 func (g guardedUndoer) Forget(ctx context.Context, r spec.Release, left state.Trace, above int) error {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return err
 	}
 	return g.to.Forget(ctx, r, left, above)
 }
 
 func (g guardedUndoer) DropNamespace(ctx context.Context, r spec.Release, left state.Trace) error {
-	if err := g.gate.check(); err != nil {
+	if err := g.gate.check(ctx); err != nil {
 		return err
 	}
 	return g.to.DropNamespace(ctx, r, left)

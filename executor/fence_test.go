@@ -20,7 +20,7 @@ type fence struct {
 	lost  chan struct{}
 }
 
-func (f *fence) Check() error {
+func (f *fence) Check(context.Context) error {
 	if time.Now().Before(f.falls) {
 		return nil
 	}

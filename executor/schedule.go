@@ -141,10 +141,11 @@ func (s *schedule) slotless(i int) bool {
 
 // start begins every ready step for which there is a slot.
 func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
-	if err := s.opts.gate.check(); err != nil {
+	switch err := s.opts.gate.check(ctx); {
+	case s.opts.gate.was() != nil:
 		s.ended = true
 		s.stop("the run may not write any more: " + err.Error())
-	} else if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		s.ended = true
 		s.stop(whyEnded(ctx))
 	}

@@ -220,9 +220,9 @@ type reins struct {
 }
 
 // Check implements executor.Fence.
-func (r *reins) Check() error {
+func (r *reins) Check(ctx context.Context) error {
 	if r.lock.Held() {
-		return r.lock.Check()
+		return r.lock.Await(ctx)
 	}
 	select {
 	case <-r.taken:
@@ -255,7 +255,7 @@ type fenced struct {
 // RoundTrip passes a request on that may pass.
 func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	if reins := f.fence.reins.Load(); reins != nil && writes(r) {
-		if err := reins.Check(); err != nil {
+		if err := reins.Check(r.Context()); err != nil {
 			if r.Body != nil {
 				_ = r.Body.Close() // as a RoundTripper has to
 			}
