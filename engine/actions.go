@@ -198,7 +198,8 @@ func (o *operation) rollback(to *state.Revision, left state.Trace) error {
 // Uninstall removes the objects of r and keeps its history, so that Rollback
 // can restore it. have is what the caller decided on: state.ErrStale tells that
 // it moved. A release that is not there is uninstalled already. A failure before
-// all objects are deleted, or a cancelled ctx, leaves a failed record.
+// all objects are deleted, or a cancelled ctx, leaves a failed record; where the
+// record cannot be written, nothing is deleted.
 func (e *Engine) Uninstall(ctx context.Context, r spec.Release, have state.Release) (state.Trace, error) {
 	left, _, err := e.uninstall(ctx, r, func(o *operation) error { return o.expect(have) })
 	return left, err
@@ -256,6 +257,7 @@ func (o *operation) uninstall() error {
 	un.DeletionPropagation = options.Cascade
 	un.WaitStrategy = strategy(spec.Options{Wait: options.DeleteWait})
 	un.Timeout = timeoutOf(options.DeleteTimeout)
+	o.client.unmarked = o.records.unmarked
 	o.left.Began = true
 	_, err = un.Run(o.release.ID.Name)
 	if err == nil {

@@ -42,6 +42,7 @@ type client struct {
 	ours     kube.ResourceList       // with adopting: what the release has
 	adopting func(kube.ResourceList) // told of what is taken over; nil: nothing may be
 	kept     kube.ResourceList       // never deleted
+	unmarked func() error            // why nothing but hooks may be deleted yet; nil: all may be
 	strays   kube.ResourceList       // deleted by an update unless it wants them
 	yields   bool                    // leaves to others the fields that they have
 	repairs  *repairs                // what of an update is wanted; nil: all
@@ -235,8 +236,17 @@ func (c *client) recognise(created kube.ResourceList) error {
 	return c.await(crds, time.Minute, judgeReady)
 }
 
-// Delete keeps the errors, of which Helm's uninstall tells nothing.
+// Delete keeps the errors, of which Helm's uninstall tells nothing. It deletes no
+// object of an uninstall that no record tells of: nothing would put it back.
 func (c *client) Delete(resources kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {
+	if c.unmarked != nil && slices.ContainsFunc(resources, func(info *resource.Info) bool { return !isHook(info) }) {
+		if err := c.unmarked(); err != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.deleteErrs = append(c.deleteErrs, err)
+			return &kube.Result{}, []error{err}
+		}
+	}
 	result, errs := c.Client.Delete(resources.Difference(c.kept), policy)
 	c.mu.Lock()
 	c.asked = append(c.asked, resources...)

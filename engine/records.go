@@ -308,6 +308,15 @@ func (s *records) fail(rel *v1.Release, why string) error {
 	return s.Update(recordKey(rel.Name, rel.Version), rel)
 }
 
+// unmarked is why no record says that the release is being uninstalled; nil where
+// one does. Helm goes on without.
+func (s *records) unmarked() error {
+	if s.refused == nil || s.wrote != nil && s.wrote.Info.Status == rcommon.StatusUninstalling {
+		return nil
+	}
+	return fmt.Errorf("nothing was deleted, because its record could not be written: %w", s.refused)
+}
+
 // unlock marks the newest record as failed if it says that an operation is
 // under way.
 func (s *records) unlock() error {

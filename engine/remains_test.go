@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 )
 
 // TestWhatAnUninstallLeavesIsNoSuccess: Helm calls it done when it may not look
-// at an object, and when it may not write the record.
+// at an object, and deletes also when it may not write the record.
 func TestWhatAnUninstallLeavesIsNoSuccess(t *testing.T) {
 	verbs := []string{"get", "list", "create", "update", "delete", "patch"}
 	tests := []struct {
@@ -27,7 +29,7 @@ func TestWhatAnUninstallLeavesIsNoSuccess(t *testing.T) {
 		{"no right to the record", []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}},
 			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: verbs},
-		}, "writing its record: it still says deployed", "1=deployed"},
+		}, "nothing was deleted, because its record could not be written", "1=deployed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -40,11 +42,48 @@ func TestWhatAnUninstallLeavesIsNoSuccess(t *testing.T) {
 			f := online(t, c.ServiceAccountKubeconfig(t, ns, tt.rules...))
 			poor := r
 			poor.ID.Context = ""
-			err := f.gone(context.Background(), poor)
+			left, err := f.Uninstall(t.Context(), poor, f.read(poor))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error is %v, want %q", err, tt.want)
 			}
 			all.wantHistory(r, tt.history)
+			if all.configMap("left") == nil {
+				t.Errorf("the object is gone, by a trace of %+v", left)
+			}
+		})
+	}
+}
+
+// Hooks are deleted by their policy before the record is written.
+func TestAnUninstallNeedsTheRecordThatSaysThatItBegan(t *testing.T) {
+	hook := "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-delete}}\n"
+	tests := []struct {
+		name           string
+		written        int32 // records, until no more can be
+		want, recorded string
+		gone           bool
+	}{
+		{"no record can be written", 0, "nothing was deleted, because its record could not be written", "1=deployed", false},
+		{"that it began can be written, and not that it ended", 1, "writing its record: it still says uninstalling", "1=uninstalling", true},
+	}
+	f := online(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			name := fmt.Sprint("written-", tt.written)
+			r := f.release(writeChart(t, map[string]string{"templates/a.yaml": configMap + "  a: b\n" + hook}), name)
+			f.mustApply(r, nil)
+			have := f.read(r)
+			left, err := f.refusing(t, http.MethodPut, name+".v1", tt.written).Uninstall(t.Context(), r, have)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error is %v, want %q", err, tt.want)
+			}
+			f.wantHistory(r, tt.recorded)
+			if gone := f.configMap(name) == nil; gone != tt.gone || gone != (left.Revision > 0) {
+				t.Errorf("the object is gone: %v, by a trace of %+v", gone, left)
+			}
+			if err := f.Rollback(t.Context(), r, have.Last(), left); err != nil || f.configMap(name) == nil {
+				t.Errorf("putting it back: %v", err)
+			}
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,22 +83,25 @@ func TestRollingBackToAFailedRevisionDoesNotWaitAndLeavesItFailed(t *testing.T) 
 }
 
 // refusingLine is a way to a cluster that takes no requests of one method to paths
-// that end so.
+// that end so, but for some.
 type refusingLine struct {
 	next           http.RoundTripper
 	method, suffix string
+	but            atomic.Int32
 }
 
 func (l *refusingLine) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == l.method && strings.HasSuffix(r.URL.Path, l.suffix) {
+	if r.Method == l.method && strings.HasSuffix(r.URL.Path, l.suffix) && l.but.Add(-1) < 0 {
 		return unsent(r, http.StatusForbidden), nil
 	}
 	return l.next.RoundTrip(r)
 }
 
-func (f *fleet) refusing(t *testing.T, method, suffix string) *Engine {
+func (f *fleet) refusing(t *testing.T, method, suffix string, but int32) *Engine {
 	t.Helper()
-	return f.along(t, func(next http.RoundTripper) http.RoundTripper { return &refusingLine{next, method, suffix} }, Options{})
+	line := &refusingLine{method: method, suffix: suffix}
+	line.but.Store(but)
+	return f.along(t, func(next http.RoundTripper) http.RoundTripper { line.next = next; return line }, Options{})
 }
 
 // The uninstall marks the record as failed of what was deployed.
@@ -107,7 +111,7 @@ func TestWhatAFailedUninstallLeftIsPutBackAsItWas(t *testing.T) {
 	r := f.release(writeChart(t, map[string]string{"templates/a.yaml": text}), "whole")
 	f.mustApply(r, nil)
 	have := f.read(r)
-	left, err := f.refusing(t, http.MethodDelete, "/configmaps/stays").Uninstall(ctx, r, have)
+	left, err := f.refusing(t, http.MethodDelete, "/configmaps/stays", 0).Uninstall(ctx, r, have)
 	if err == nil || f.configMap("whole") != nil || f.configMap("stays") == nil {
 		t.Fatalf("uninstalling: %v", err)
 	}
