@@ -300,6 +300,26 @@ func TestAWaitThatFailsNamesWhatIsNotReadyAndWhy(t *testing.T) {
 	f.wantHistory(r, "1=superseded 2=deployed")
 }
 
+// TestWhatAContainerPrintsOfItsSecretsIsMasked has a secret that no secret store
+// knows: the chart itself made it.
+func TestWhatAContainerPrintsOfItsSecretsIsMasked(t *testing.T) {
+	const password = "correct-horse-battery"
+	f := online(t)
+	r := f.release(writeChart(t, map[string]string{
+		"templates/s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Release.Name }}}\nstringData: {password: {{ .Values.password }}, short: the}\n",
+		"templates/d.yaml": strings.Replace(deployment, "the last words", "the URL is db://user:{{ .Values.password }}@host", 1),
+	}), "telling")
+	r.Options.Wait, r.Options.Timeout = true, 5*time.Second
+	_, err := f.apply(context.Background(), r, map[string]any{"fail": clustertest.CrashLoop, "password": password})
+	var failed *state.OperationError
+	if !errors.As(err, &failed) || len(failed.Troubles) == 0 {
+		t.Fatalf("error is %v", err)
+	}
+	if text := fmt.Sprintf("%v %+v", err, failed.Troubles); strings.Contains(text, password) || !strings.Contains(text, "the URL is db://user:"+spec.Masked+"@host") {
+		t.Errorf("told is %s", text)
+	}
+}
+
 func TestCancellingAWaitLeavesAFailedRecordAndNoGoroutine(t *testing.T) {
 	f := online(t)
 	r := f.release(writeChart(t, map[string]string{"templates/d.yaml": deployment}), "cut")

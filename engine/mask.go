@@ -95,6 +95,18 @@ func (c *client) hide(text string) string {
 	return text
 }
 
+// redact takes the values of Secrets out of what the cluster tells: a container may
+// print what it was given. It knows those that were sent until now.
+func (c *client) redact() func(text string) string {
+	var met spec.Redactor
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, value := range c.secrets {
+		met.Take(value)
+	}
+	return met.Redact
+}
+
 // hidden is an error without the values of Secrets.
 func (c *client) hidden(err error) error {
 	if text := c.hide(err.Error()); text != err.Error() {

@@ -242,6 +242,10 @@ func (c *client) investigate(faults []state.Trouble) {
 		})
 	}
 	asking.Wait()
+	redact := c.redact()
+	for i, fault := range faults {
+		faults[i] = fault.Reworded(redact)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.troubles = append(c.troubles, faults...)

@@ -244,19 +244,21 @@ func (c *client) unsettled(list kube.ResourceList, verdicts []verdict, timeout t
 	var lines []string
 	var faults []state.Trouble
 	var failed bool
+	redact := sync.OnceValue(c.redact)
 	for i, v := range verdicts {
 		if v.status == status.CurrentStatus {
 			continue
 		}
 		failed = failed || v.status == status.FailedStatus
 		id := objectID(list[i])
-		lines = append(lines, fmt.Sprintf("%s: %s", id, v.message))
+		lines = append(lines, fmt.Sprintf("%s: %s", id, redact()(v.message)))
 		faults = append(faults, state.Trouble{Object: id, Message: v.message})
+	}
+	if len(lines) == 0 {
+		return nil
 	}
 	c.investigate(faults)
 	switch {
-	case len(lines) == 0:
-		return nil
 	case failed:
 		return fmt.Errorf("%w: %s", ErrNotReady, strings.Join(lines, "; "))
 	default:

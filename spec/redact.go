@@ -63,6 +63,10 @@ func (r *Redactor) Learn(texts []string) {
 	}
 }
 
+// Take makes Redact replace a text in all of those forms; one that is too short to
+// be told from words it leaves alone.
+func (r *Redactor) Take(secret string) { r.text(secret) }
+
 // build puts longer secrets first, because one may be part of another.
 func (r *Redactor) build() *strings.Replacer {
 	all := make([]string, 0, len(r.secrets))

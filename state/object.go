@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -79,6 +80,23 @@ type Trouble struct {
 	Message string   // conditions, or what was waited for
 	Events  []string // newest last, at most a handful
 	Logs    []LogTail
+}
+
+// Reworded gives a copy with every text of the cluster as change makes it; what
+// names objects stays.
+func (t Trouble) Reworded(change func(string) string) Trouble {
+	lines := func(in []string) []string {
+		out := slices.Clone(in)
+		for i := range out {
+			out[i] = change(out[i])
+		}
+		return out
+	}
+	t.Message, t.Events, t.Logs = change(t.Message), lines(t.Events), slices.Clone(t.Logs)
+	for i := range t.Logs {
+		t.Logs[i].Lines = lines(t.Logs[i].Lines)
+	}
+	return t
 }
 
 // LogTail is the end of one container's log.

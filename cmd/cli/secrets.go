@@ -105,6 +105,7 @@ func (v redactedView) Drift(r drift.Report, opts view.DriftOptions) {
 // Event passes an event on.
 func (v redactedView) Event(e executor.Event) {
 	e.Err = v.error(e.Err)
+	e.Because, e.Retry.Reason = v.met.Redact(e.Because), v.met.Redact(e.Retry.Reason)
 	v.View.Event(e)
 }
 
@@ -114,6 +115,7 @@ func (v redactedView) Report(r executor.Report, mode plan.Mode) {
 	for i := range r.Results {
 		r.Results[i].Err = v.error(r.Results[i].Err)
 		r.Results[i].Undo = v.error(r.Results[i].Undo)
+		r.Results[i].Because = v.met.Redact(r.Results[i].Because)
 	}
 	r.HookErrs, r.RecordErrs, r.Fenced = v.errors(r.HookErrs), v.errors(r.RecordErrs), v.error(r.Fenced)
 	r.Lost = slices.Clone(r.Lost)
@@ -159,20 +161,8 @@ func (e *redactedError) As(target any) bool {
 	}
 	masked := &state.OperationError{Err: e, Troubles: slices.Clone(op.Troubles)}
 	for i, t := range masked.Troubles {
-		t.Message, t.Events, t.Logs = e.met.Redact(t.Message), e.lines(t.Events), slices.Clone(t.Logs)
-		for j := range t.Logs {
-			t.Logs[j].Lines = e.lines(t.Logs[j].Lines)
-		}
-		masked.Troubles[i] = t
+		masked.Troubles[i] = t.Reworded(e.met.Redact)
 	}
 	*to = masked
 	return true
-}
-
-func (e *redactedError) lines(in []string) []string {
-	out := slices.Clone(in)
-	for i := range out {
-		out[i] = e.met.Redact(out[i])
-	}
-	return out
 }
