@@ -39,7 +39,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *session) error {
 	}
 	q := changeRequest{
 		request: request{limit: c.Concurrency}, mode: plan.ModeUndo, format: c.format, owner: k.owner,
-		run: runFlags{Rollback: plan.ScopePlan, limitFlags: limitFlags{graceFlags: c.graceFlags}, lockFlags: c.lockFlags, journalFlags: c.journalFlags},
+		run: runFlags{Rollback: plan.ScopePlan, lockFlags: c.lockFlags, journalFlags: c.journalFlags},
 	}
 	return s.alone(ctx, k, q, func(k *knownRun, q changeRequest) error {
 		if err := k.reversible(s.env.Now()); err != nil {
