@@ -306,6 +306,9 @@ func TestOnto(t *testing.T) {
 			if still := p.Still(now); fmt.Sprint(still) != fmt.Sprint(err) {
 				t.Errorf("still: %v, onto: %v", still, err)
 			}
+			if err := p.Unmoved(now); !errors.Is(err, state.ErrStale) {
+				t.Errorf("unmoved: %v, want an error that names same", err)
+			}
 			if tt.want != "" {
 				if !errors.Is(err, state.ErrStale) || err.Error() != "c/n/web: "+tt.want {
 					t.Errorf("error %v, want %s", err, tt.want)

@@ -25,9 +25,19 @@ func (e *StaleError) Is(target error) bool { return target == state.ErrStale }
 // Still says in what the cluster is not any more as the plan found it, of the
 // releases that it writes to. Each that moved is a *StaleError; all are joined.
 func (p *Plan) Still(have state.Snapshot) error {
+	return p.unmoved(have, func(s Step) bool { return s.Action.Writes() })
+}
+
+// Unmoved is Still, of the releases with which nothing was to be done as well: where
+// one of them moved, something may be to do now.
+func (p *Plan) Unmoved(have state.Snapshot) error {
+	return p.unmoved(have, func(Step) bool { return true })
+}
+
+func (p *Plan) unmoved(have state.Snapshot, of func(Step) bool) error {
 	var errs []error
 	for _, step := range p.Steps {
-		if !step.Action.Writes() {
+		if !of(step) {
 			continue
 		}
 		is, ok := have[step.Release.ID]

@@ -110,13 +110,21 @@ func covers(all, names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(all, name) })
 }
 
-// still looks whether the cluster is as the plan found it.
+// still looks whether the cluster is as the plan found it: what it writes to of a
+// plan that is reviewed, and everything of one that may be made anew.
 func (s *session) still(ctx context.Context, p *plan.Plan, q changeRequest) (*plan.Plan, error) {
-	have, err := s.clusters().Read(ctx, writing(p))
+	ids, check := writing(p), p.Still
+	if q.again != nil {
+		check, ids = p.Unmoved, nil
+		for _, step := range p.Steps {
+			ids = append(ids, step.Release.ID)
+		}
+	}
+	have, err := s.clusters().Read(ctx, ids)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
-	err = p.Still(have)
+	err = check(have)
 	switch {
 	case err == nil:
 		return p, nil

@@ -22,6 +22,7 @@ func TestTeam(t *testing.T) {
 	})
 	kubeconfig := twoContexts(t, map[string]*clustertest.Cluster{"dev": dev, "live": live})
 	t.Run("a run over both that is cut off", func(t *testing.T) { goesOnOverTwoClusters(t, kubeconfig, live, dev) })
+	t.Run("a run that waited, and then writes to both", func(t *testing.T) { locksWhatItPlansAnew(t, kubeconfig, live, dev) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/team",
 		RequireExplicitExec: true,
