@@ -55,13 +55,9 @@ func (l *Lock) Held() bool { return len(l.leases) > 0 }
 // suspended.
 func (l *Lock) Lost() <-chan struct{} { return l.lost }
 
-// Check is to be asked before every write: it gives ErrLost when the run has the
-// lock no more. While the lock is suspended it waits, at most for as long again as
-// a lease lasts. It asks no server.
-func (l *Lock) Check() error { return l.Await(context.Background()) }
-
-// Await is Check for a write that has a context: it also ends with that, with its
-// cause.
+// Await is to be asked before every write: it gives ErrLost when the run has the
+// lock no more. While the lock is suspended it waits, for about as long again as a
+// lease lasts at most, or until ctx ends, whose cause it then gives. It asks no server.
 func (l *Lock) Await(ctx context.Context) error {
 	for {
 		h, renewed, err := l.suspended()

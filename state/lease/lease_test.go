@@ -133,7 +133,7 @@ func (f fixture) lostWithin(lock *lease.Lock, most time.Duration) error {
 	case <-time.After(most):
 		f.Fatalf("the lock is not lost after %s", most)
 	}
-	err := lock.Check()
+	err := lock.Await(context.Background())
 	if !errors.Is(err, lease.ErrLost) {
 		f.Fatalf("a lost lock says %v", err)
 	}
@@ -174,7 +174,7 @@ func TestAHolderThatRenewsKeepsItsLock(t *testing.T) {
 	if _, _, err := f.acquire("two", lease.Options{Timeout: 3 * short}); !errors.Is(err, lease.ErrHeld) {
 		t.Fatalf("another one after %s: %v", 3*short, err)
 	}
-	if err := lock.Check(); err != nil {
+	if err := lock.Await(context.Background()); err != nil {
 		t.Error(err)
 	}
 }
@@ -191,7 +191,7 @@ func TestALockIsHeldAlsoWhenNobodyHeardOfIt(t *testing.T) {
 			t.Fatalf("run %s: %v", run, err)
 		}
 		time.Sleep(short) // of this, a lock that does not renew itself is lost
-		if err := lock.Check(); err != nil {
+		if err := lock.Await(context.Background()); err != nil {
 			t.Errorf("run %s: %v", run, err)
 		}
 		if _, _, err := f.acquire("another", lease.Options{}); !errors.Is(err, lease.ErrHeld) {
@@ -297,10 +297,10 @@ func TestAnExpiredLockIsTakenOverAndItsHolderWritesNoMore(t *testing.T) {
 	if err := first.Release(t.Context()); err != nil {
 		t.Errorf("releasing what is lost: %v", err)
 	}
-	if err := errors.Join(second.Check(), f.heldBy("two")); err != nil {
+	if err := errors.Join(second.Await(context.Background()), f.heldBy("two")); err != nil {
 		t.Error(err)
 	}
-	if !errors.Is(first.Check(), lease.ErrLost) {
+	if !errors.Is(first.Await(context.Background()), lease.ErrLost) {
 		t.Error("what is lost has come back")
 	}
 }
@@ -315,12 +315,12 @@ func TestALockOutlastsAnOutageInWhichNobodyElseHadIt(t *testing.T) {
 		t.Fatalf("a write in the outage: %v", err)
 	}
 	written := make(chan error, 1)
-	go func() { written <- lock.Check() }()
+	go func() { written <- lock.Await(context.Background()) }()
 	select {
 	case err := <-written:
 		t.Fatalf("a write did not wait: %v", err)
 	case <-lock.Lost():
-		t.Fatalf("lost: %v", lock.Check())
+		t.Fatalf("lost: %v", lock.Await(context.Background()))
 	case <-time.After(short / 3):
 	}
 	line.cut.Store(false)
@@ -338,8 +338,8 @@ func TestALockIsLostWhenItsServerStaysAway(t *testing.T) {
 	lock, line := f.must("one", lease.Options{})
 	line.cut.Store(true)
 	began := time.Now()
-	err := lock.Check()
-	for ; err == nil; err = lock.Check() {
+	err := lock.Await(context.Background())
+	for ; err == nil; err = lock.Await(context.Background()) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if took := time.Since(began); took < 3*short/2 || took > 3*short {
@@ -397,7 +397,7 @@ func TestAHolderGoesOnAfterAShortOutage(t *testing.T) {
 	line.cut.Store(false)
 	select {
 	case <-lock.Lost():
-		t.Fatalf("lost: %v", lock.Check())
+		t.Fatalf("lost: %v", lock.Await(context.Background()))
 	case <-time.After(lasts):
 	}
 }
@@ -420,7 +420,7 @@ func TestFiveRunsAtOnceHoldTheLockOneAfterAnother(t *testing.T) {
 				for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
 				}
 				time.Sleep(300 * time.Millisecond) // the work
-				if err := lock.Check(); err != nil {
+				if err := lock.Await(context.Background()); err != nil {
 					t.Error(err)
 				}
 				inside.Add(-1)
@@ -486,7 +486,7 @@ func TestTwoContextsOfOneClusterAreLockedOnce(t *testing.T) {
 	if _, _, err := f.acquire("two", lease.Options{}); !errors.Is(err, lease.ErrHeld) {
 		t.Errorf("another run: %v", err)
 	}
-	if err := errors.Join(lock.Check(), lock.Release(t.Context())); err != nil {
+	if err := errors.Join(lock.Await(context.Background()), lock.Release(t.Context())); err != nil {
 		t.Error(err)
 	}
 	f.must("two", lease.Options{})
@@ -556,7 +556,7 @@ func TestRightsThatAreMissing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(lock.Check(), lock.Release(t.Context())); err != nil {
+			if err := errors.Join(lock.Await(context.Background()), lock.Release(t.Context())); err != nil {
 				t.Error(err)
 			}
 			if (denied != nil) != (tt.want != "") || denied != nil && !strings.Contains(denied.Error(), tt.want) {
