@@ -131,19 +131,21 @@ func (o *operation) upgrade(have state.Release, want *state.Revision) error {
 // waiting for it, as failed as it was. An operation that left no record changed no
 // object, so nothing is done. Fields that other managers have stay theirs unless
 // forceConflicts is set: see client.yielding. What was installed anew is
-// uninstalled first: it cannot be changed back in place either.
-func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
+// uninstalled first: it cannot be changed back in place either. The trace is what is
+// there then: with it, a rollback that failed can be done again.
+func (e *Engine) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) (state.Trace, error) {
 	if left.Reinstalled {
 		gone, _, err := e.removeAndWait(ctx, r, left)
 		if left = left.Then(gone); err != nil {
-			return err
+			return left, err
 		}
 	}
 	o, err := e.begin(ctx, r)
 	if err != nil {
-		return fmt.Errorf("rolling back %s: %w", r.ID, err)
+		return left, fmt.Errorf("rolling back %s: %w", r.ID, err)
 	}
-	return o.run("rolling back", func() error { return o.sparing(func() error { return o.rollback(to, left) }) })
+	err = o.run("rolling back", func() error { return o.sparing(func() error { return o.rollback(to, left) }) })
+	return left.Then(o.trace()), err
 }
 
 func (o *operation) rollback(to *state.Revision, left state.Trace) error {

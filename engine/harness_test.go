@@ -180,7 +180,11 @@ func (f *fleet) up(ctx context.Context, r spec.Release, have state.Release, want
 
 func (f *fleet) back(ctx context.Context, r spec.Release, to *state.Revision) error {
 	f.t.Helper()
-	return f.Rollback(ctx, r, to, f.left(r))
+	now, err := f.Rollback(ctx, r, to, f.left(r))
+	if is := f.left(r); now.Revision != is.Revision || now.Status != is.Status {
+		f.t.Errorf("the rollback tells of revision %d (%s), and the newest is %d (%s): %v", now.Revision, now.Status, is.Revision, is.Status, err)
+	}
+	return err
 }
 
 func (f *fleet) gone(ctx context.Context, r spec.Release) error {

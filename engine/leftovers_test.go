@@ -45,7 +45,7 @@ func TestUninstallingOverAFailedUpgradeRemovesWhatOnlyTheDeployedRevisionHad(t *
 		t.Errorf("the record has changed:\n%s", after)
 	}
 	r.Options.Wait = false
-	if err := f.Rollback(ctx, r, have.Deployed(), left); err != nil || f.configMap("only-deployed") == nil {
+	if _, err := f.Rollback(ctx, r, have.Deployed(), left); err != nil || f.configMap("only-deployed") == nil {
 		t.Errorf("restoring: %v", err)
 	}
 }

@@ -52,7 +52,7 @@ func TestWhatCannotBeChangedInPlaceIsInstalledAnew(t *testing.T) {
 				t.Errorf("v is %s", v)
 			}
 			f.wantHistory(r, "3=superseded 4=superseded 5=deployed")
-			if err := f.Rollback(ctx, r, have.Last(), left); err != nil {
+			if _, err := f.Rollback(ctx, r, have.Last(), left); err != nil {
 				t.Fatal(err)
 			}
 			if v := f.configMap(name).Data["v"]; v != "a" || f.read(r).Last().Status != state.StatusDeployed {
@@ -75,7 +75,7 @@ func TestAReinstallThatFailsIsUndone(t *testing.T) {
 	if !errors.Is(err, ErrNotReady) || !errors.Is(err, ErrImmutable) || !left.Reinstalled || left.Status != state.StatusFailed {
 		t.Fatalf("reinstalling left %+v, %v", left, err)
 	}
-	if err := f.Rollback(ctx, r, have.Last(), left); err != nil {
+	if _, err := f.Rollback(ctx, r, have.Last(), left); err != nil {
 		t.Fatalf("undoing %+v: %v", left, err)
 	}
 	d, err := f.client().AppsV1().Deployments(f.namespace).Get(ctx, "unlucky", metav1.GetOptions{})
@@ -117,7 +117,7 @@ func TestAReinstallThatRemovedNothingIsUndoneInPlace(t *testing.T) {
 			if !errors.Is(err, with.cause) || left.Reinstalled {
 				t.Fatalf("reinstalling left %+v, %v", left, err)
 			}
-			if err := f.Rollback(ctx, r, have.Last(), left); err != nil {
+			if _, err := f.Rollback(ctx, r, have.Last(), left); err != nil {
 				t.Fatalf("undoing %+v: %v", left, err)
 			}
 			now, err := f.client().AppsV1().Deployments(f.namespace).Get(ctx, r.ID.Name, metav1.GetOptions{})

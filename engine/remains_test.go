@@ -81,7 +81,7 @@ func TestAnUninstallNeedsTheRecordThatSaysThatItBegan(t *testing.T) {
 			if gone := f.configMap(name) == nil; gone != tt.gone || gone != (left.Revision > 0) {
 				t.Errorf("the object is gone: %v, by a trace of %+v", gone, left)
 			}
-			if err := f.Rollback(t.Context(), r, have.Last(), left); err != nil || f.configMap(name) == nil {
+			if _, err := f.Rollback(t.Context(), r, have.Last(), left); err != nil || f.configMap(name) == nil {
 				t.Errorf("putting it back: %v", err)
 			}
 		})

@@ -89,7 +89,7 @@ func TestABadLineLosesNothing(t *testing.T) {
 			t.Fatalf("upgrading: %v, v is %s", err, value())
 		}
 		f.wantHistory(r, "1=superseded 2=deployed")
-		if err := bad.Rollback(ctx, r, &state.Revision{Number: 1}, left); err != nil || value() != "1" {
+		if _, err := bad.Rollback(ctx, r, &state.Revision{Number: 1}, left); err != nil || value() != "1" {
 			t.Fatalf("rolling back: %v, v is %s", err, value())
 		}
 		f.wantHistory(r, "1=superseded 2=superseded 3=deployed")

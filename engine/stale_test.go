@@ -49,7 +49,8 @@ func TestAnUndoLeavesAReleaseAloneOnWhichSomebodyElseWorkedSince(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	refused("rolling back", f.Rollback(ctx, r, have.Last(), upgraded))
+	_, err = f.Rollback(ctx, r, have.Last(), upgraded)
+	refused("rolling back", err)
 	_, err = f.Remove(ctx, r, installed)
 	refused("removing", err)
 	_, err = f.Uninstall(ctx, r, have)
@@ -66,7 +67,7 @@ func TestAnUndoLeavesAReleaseAloneOnWhichSomebodyElseWorkedSince(t *testing.T) {
 	if err != nil || uninstalled.Revision != 3 || uninstalled.Status != state.StatusUninstalled {
 		t.Fatalf("uninstalling leaves %+v, %v", uninstalled, err)
 	}
-	if err := f.Rollback(ctx, r, have.Last(), state.Trace{Revision: 3, Status: state.StatusDeployed}); !errors.Is(err, state.ErrStale) {
+	if _, err := f.Rollback(ctx, r, have.Last(), state.Trace{Revision: 3, Status: state.StatusDeployed}); !errors.Is(err, state.ErrStale) {
 		t.Errorf("rolling back what somebody uninstalled: %v", err)
 	}
 	f.mustApply(r, map[string]any{"v": "again"})

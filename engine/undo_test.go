@@ -116,7 +116,7 @@ func TestWhatAFailedUninstallLeftIsPutBackAsItWas(t *testing.T) {
 		t.Fatalf("uninstalling: %v", err)
 	}
 	f.wantHistory(r, "1=failed")
-	if err := f.Rollback(ctx, r, have.Last(), left); err != nil || f.configMap("whole") == nil {
+	if _, err := f.Rollback(ctx, r, have.Last(), left); err != nil || f.configMap("whole") == nil {
 		t.Fatalf("putting it back: %v", err)
 	}
 	f.wantHistory(r, "1=failed 2=deployed")

@@ -37,8 +37,9 @@ type Releaser interface {
 // change nothing, when the newest record is not the one that the Releaser left:
 // somebody else has worked on the release since.
 type Undoer interface {
-	// Rollback also restores a release whose history an Uninstall kept.
-	Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error
+	// Rollback also restores a release whose history an Uninstall kept. The trace is
+	// what is there then, for whoever tries again.
+	Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) (state.Trace, error)
 	// Remove is an Uninstall of what an Install left.
 	Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error)
 	// Forget drops what an Uninstall or Remove kept of the history above a revision;

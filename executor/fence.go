@@ -134,9 +134,9 @@ type guardedUndoer struct {
 	to   Undoer
 }
 
-func (g guardedUndoer) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
+func (g guardedUndoer) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) (state.Trace, error) {
 	if err := g.gate.check(ctx); err != nil {
-		return err
+		return left, err
 	}
 	return g.to.Rollback(ctx, r, to, left)
 }

@@ -119,9 +119,9 @@ func persist(ctx context.Context, retries int, attempt func(context.Context, sta
 	}
 }
 
-// persistentUndo tries again to put back. An attempt that has changed something
-// cannot be repeated: then the release is not any more as the step left it, and
-// the error of that attempt stays.
+// persistentUndo tries again to put back, on top of what the attempt before has
+// left. Where that does not tell, the release is not as the next one expects it, and
+// the error of the one before stays.
 type persistentUndo struct {
 	Undoer
 	retries int
@@ -141,8 +141,12 @@ func (p persistentUndo) persist(ctx context.Context, attempt func(context.Contex
 }
 
 // Rollback implements Undoer.
-func (p persistentUndo) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
-	return p.persist(ctx, func(ctx context.Context) error { return p.Undoer.Rollback(ctx, r, to, left) })
+func (p persistentUndo) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) (state.Trace, error) {
+	err := p.persist(ctx, func(ctx context.Context) (err error) {
+		left, err = p.Undoer.Rollback(ctx, r, to, left)
+		return err
+	})
+	return left, err
 }
 
 // Remove implements Undoer.

@@ -329,7 +329,8 @@ func act(ctx context.Context, s plan.Step, w doers) (state.Trace, error) {
 func putBack(ctx context.Context, s plan.Step, w Workers) error {
 	switch s.Action {
 	case plan.ActionRollback:
-		return w.Undo.Rollback(ctx, s.Release, s.After, s.Left)
+		_, err := w.Undo.Rollback(ctx, s.Release, s.After, s.Left)
+		return err
 	case plan.ActionRemove:
 		left, err := w.Undo.Remove(ctx, s.Release, s.Left)
 		if err != nil && !errors.Is(err, state.ErrAdopted) {

@@ -88,12 +88,11 @@ func (f *fleet) Uninstall(ctx context.Context, r spec.Release, _ state.Release) 
 	return f.do(ctx, "uninstall", r, func(n string) { f.kept[n] = f.content[n]; delete(f.content, n) })
 }
 
-func (f *fleet) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
+func (f *fleet) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) (state.Trace, error) {
 	if f.moved(r, left) {
-		return state.ErrStale
+		return left, state.ErrStale
 	}
-	_, err := f.do(ctx, "rollback", r, func(n string) { f.content[n] = to.Number; delete(f.kept, n) })
-	return err
+	return f.do(ctx, "rollback", r, func(n string) { f.content[n] = to.Number; delete(f.kept, n) })
 }
 
 func (f *fleet) Remove(ctx context.Context, r spec.Release, left state.Trace) (state.Trace, error) {

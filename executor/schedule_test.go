@@ -194,10 +194,10 @@ func (f *flaky) Upgrade(ctx context.Context, r spec.Release, have state.Release,
 	return f.fleet.Upgrade(ctx, r, have, want)
 }
 
-func (f *flaky) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) error {
+func (f *flaky) Rollback(ctx context.Context, r spec.Release, to *state.Revision, left state.Trace) (state.Trace, error) {
 	f.again = append(f.again, "rollback")
-	if _, err := f.fails(ctx); err != nil {
-		return err
+	if next, err := f.fails(ctx); err != nil {
+		return left.Then(next), err
 	}
 	return f.fleet.Rollback(ctx, r, to, left)
 }
@@ -258,6 +258,17 @@ func TestStepsAreTriedAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestARollbackThatFailedIsTriedAgainOnTopOfWhatItLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner, p, prior := goneOn(t, "~a", "a done")
+		f := &flaky{fleet: inner, times: 2, writes: true}
+		r := Undo(t.Context(), p, Workers{Releases: inner, Undo: f, Hooks: noHooks{}}, Options{Asked: true, Prior: prior})
+		if got := outcomes(r); got != "a undone" || len(f.again) != 3 {
+			t.Errorf("outcomes %q after %v", got, f.again)
+		}
+	})
 }
 
 func TestAnUndoIsTriedAgainAndTellsItsFirstErrorWhenThatIsNotPossible(t *testing.T) {

@@ -494,7 +494,7 @@ func TestDriftOfReleases(t *testing.T) {
 	}
 	helm := engine.New(engine.Options{Clusters: kube.New(kube.Options{Kubeconfig: c.Kubeconfig, UserAgent: "Helm/4.3.1"}).Get})
 	byHand := spec.Release{ID: spec.ReleaseID{Namespace: ns, Name: "byhand"}}
-	if err := helm.Rollback(t.Context(), byHand, &state.Revision{Number: 1}, state.Trace{Revision: 2, Status: state.StatusDeployed}); err != nil {
+	if _, err := helm.Rollback(t.Context(), byHand, &state.Revision{Number: 1}, state.Trace{Revision: 2, Status: state.StatusDeployed}); err != nil {
 		t.Fatal(err)
 	}
 	secrets := cluster.Kubernetes().CoreV1().Secrets(ns)
