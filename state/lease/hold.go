@@ -75,7 +75,11 @@ func (l *Lock) Await(ctx context.Context) error {
 	}
 }
 
-const notRenewed = "it could not be renewed in time, or this process stood still"
+// Why a lock is lost that nobody took.
+const (
+	notRenewed = "it could not be renewed in time, or this process stood still"
+	stoodStill = "this process stood still while it was to be renewed"
+)
 
 // suspended gives a Lease that this run does not surely have, if there is one, and
 // what its next renewal closes; or why the lock is lost.
@@ -99,6 +103,14 @@ func (h *held) over() (bool, <-chan struct{}) {
 	defer h.mu.Unlock()
 	now, until := time.Now(), h.until()
 	return now.After(until) || now.Round(0).After(until.Round(0)), h.renewed
+}
+
+// stoodStill reports whether the Lease ran out because this process, and not a
+// server, did nothing when it was to be renewed. Who does not know what happened
+// meanwhile does not go on, whether anybody else had the lock or not.
+func (h *held) stoodStill(due time.Time) bool {
+	over, _ := h.over()
+	return over && time.Now().Round(0).Sub(due.Round(0)) > h.lasts/6
 }
 
 // hopeless reports whether a renewal has been tried for long enough: as long after
@@ -196,7 +208,8 @@ func (l *Lock) keep(h *held) {
 }
 
 func (l *Lock) renewing(ctx context.Context, h *held) {
-	timer := time.NewTimer(h.next())
+	due := time.Now().Add(h.next())
+	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	changes := h.watch(ctx)
 	for {
@@ -213,11 +226,16 @@ func (l *Lock) renewing(ctx context.Context, h *held) {
 				return
 			}
 		case <-timer.C:
+			if h.stoodStill(due) {
+				l.lose(h, stoodStill)
+				return
+			}
 			again, why := h.renew(ctx)
 			if why != "" && ctx.Err() == nil {
 				l.lose(h, why)
 				return
 			}
+			due = time.Now().Add(again)
 			timer.Reset(again)
 			if changes == nil {
 				changes = h.watch(ctx)
