@@ -208,7 +208,7 @@ func (l *Lock) keep(h *held) {
 }
 
 func (l *Lock) renewing(ctx context.Context, h *held) {
-	due := time.Now().Add(h.next())
+	due := time.Now().Add(max(h.next(), 0))
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	changes := h.watch(ctx)
@@ -235,7 +235,7 @@ func (l *Lock) renewing(ctx context.Context, h *held) {
 				l.lose(h, why)
 				return
 			}
-			due = time.Now().Add(again)
+			due = time.Now().Add(max(again, 0))
 			timer.Reset(again)
 			if changes == nil {
 				changes = h.watch(ctx)

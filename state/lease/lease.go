@@ -13,8 +13,9 @@
 // goes on while a machine sleeps. From then on it does not write, and tries to renew
 // over the very version that it wrote last: when that succeeds nobody had the lock in
 // between, and it goes on. It gives the lock up for lost when it sees that somebody
-// has it, that the Lease is gone, or no server for as long again as a lease lasts.
-// What is lost stays lost.
+// has it, that the Lease is gone, or no server for as long again as a lease lasts;
+// and when it was this process that stood still while the Lease ran out: whoever
+// stopped it has others in mind by now. What is lost stays lost.
 //
 // A lease that is given back stays, without a holder: whoever comes next needs
 // no right to delete, and who broke it last stays to be seen.
