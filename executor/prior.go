@@ -148,7 +148,7 @@ func Undo(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	w = opts.persistent(opts.gate.guard(w))
 	report = undo(ctx, p, report, w, opts)
 	if report.Tolerated {
-		report = opts.committed(ctx, report, w)
+		report = commit(ctx, report, w, opts)
 	}
 	return finish(ctx, report, opts)
 }
@@ -159,14 +159,7 @@ func Commit(ctx context.Context, p *plan.Plan, w Workers, opts Options) Report {
 	opts = opts.withDefaults()
 	report := opts.sofar(p)
 	report.Tolerated = tolerated(report)
-	return finish(ctx, opts.committed(ctx, report, opts.gate.guard(w)), opts)
-}
-
-// committed commits also after an interrupt, as Run does.
-func (o Options) committed(ctx context.Context, r Report, w Workers) Report {
-	late, cancel := UntilAbort(ctx, o.Abort)
-	defer cancel()
-	return commit(late, r, w, o)
+	return finish(ctx, commit(ctx, report, opts.gate.guard(w), opts), opts)
 }
 
 // UndoPlan is the plan that Undo executes, and what it cannot put back.
