@@ -141,10 +141,11 @@ func (s *schedule) slotless(i int) bool {
 
 // start begins every ready step for which there is a slot.
 func (s *schedule) start(ctx context.Context, group *errgroup.Group) {
-	switch err := s.opts.gate.check(ctx); {
-	case s.opts.gate.was() != nil:
+	_ = s.opts.gate.check(ctx) // what is not the end of ctx closes the gate
+	switch closed := s.opts.gate.was(); {
+	case closed != nil:
 		s.ended = true
-		s.stop("the run may not write any more: " + err.Error())
+		s.stop("the run may not write any more: " + closed.Error())
 	case ctx.Err() != nil:
 		s.ended = true
 		s.stop(whyEnded(ctx))

@@ -45,6 +45,8 @@ func TestAnUndoGoesOnAsFarAsItWasDecided(t *testing.T) {
 			"a undone, b undone", "rollback b, uninstall a, forget a"},
 		{"the rest of the run counts", "+a?\n-b", "a failed, b done", "", Options{Verdict: &Verdict{Undo: named("a"), Tolerated: true}},
 			"a undone, b done", "uninstall a, forget a, forget b"},
+		{"the rest of the run might count, and nobody decided", "+a?\n-b", "a failed, b done", "", Options{},
+			"a undone, b done", "uninstall a, forget a"},
 		{"what was put back before", "~a\n~b", "a undone, b failed", "", Options{Verdict: &Verdict{Undo: named("a b")}},
 			"a undone, b undone", "rollback b"},
 		{"the gate of a group failed at one member", "~a@g\n~b@g\n~c", "a done, b failed, c done", "g", Options{Scope: plan.ScopeRelease},

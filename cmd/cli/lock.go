@@ -101,6 +101,7 @@ func (s *session) locked(ctx context.Context, p *plan.Plan, q changeRequest) (*l
 			return lock, now, nil
 		}
 		s.release(ctx, lock)
+		s.fence.reins.Store(nil)
 		p = now
 	}
 }
@@ -280,7 +281,8 @@ func writes(r *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return false
 	default:
-		return !strings.HasPrefix(r.URL.Path, "/apis/coordination.k8s.io/") && !strings.Contains(r.URL.Path, "/secrets/"+journal.NamePrefix)
+		// A server may be behind a path.
+		return !strings.Contains(r.URL.Path, "/apis/coordination.k8s.io/") && !strings.Contains(r.URL.Path, "/secrets/"+journal.NamePrefix)
 	}
 }
 

@@ -306,6 +306,7 @@ func (s *session) advise(report executor.Report, record *recording) {
 	open := slices.ContainsFunc(report.Results, func(x executor.Result) bool {
 		return x.Outcome != executor.OutcomeDone && x.Outcome != executor.OutcomeUnchanged
 	})
+	gone := slices.ContainsFunc(report.Results, func(x executor.Result) bool { return x.Step.Action.Deletes() })
 	outcome := outcomeOf(report)
 	if strings.Fields(s.command)[0] == fixCommand {
 		if outcome == journal.OutcomeUndoIncomplete || outcome == journal.OutcomeFailed {
@@ -320,11 +321,12 @@ func (s *session) advise(report executor.Report, record *recording) {
 		}
 		s.hint("To go on with the undo: flotilla resume %s --undo", s.run)
 	case journal.OutcomeFailed:
-		if !open {
+		switch {
+		case open:
+			s.hint("To finish the run: flotilla resume %s; to put back what it did: flotilla resume %s --undo", s.run)
+		case !gone: // what is gone has no history any more, or nobody knows
 			_ = s.tell("All releases are done; to put them back: flotilla rollback --run " + s.run + s.where()) // as above
-			return
 		}
-		s.hint("To finish the run: flotilla resume %s; to put back what it did: flotilla resume %s --undo", s.run)
 	case journal.OutcomeDone, journal.OutcomeUndone, journal.OutcomeRunning, journal.OutcomeCutOff:
 	}
 }

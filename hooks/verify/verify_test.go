@@ -137,10 +137,10 @@ func TestTries(t *testing.T) {
 		asked      func(n int64) bool
 	}{
 		{"it is tried until it is passed", "/soon", time.Minute, 0, "", func(n int64) bool { return n == 3 }},
-		{"or until the time is over", "/away", 30 * time.Millisecond, 0, "expected status 2xx within 30ms, the answer was 503", func(n int64) bool { return n > 1 }},
+		{"or until the time is over", "/away", 300 * time.Millisecond, 0, "expected status 2xx within 300ms, the answer was 503", func(n int64) bool { return n > 1 }},
 		{"without a time once", "/away", 0, 0, "expected status 2xx, the answer was 503", func(n int64) bool { return n == 1 }},
 		{"it has to stay passed", "/flaky", 0, time.Minute, "expected status 2xx for 1m0s, after 0s the answer was 502 Bad Gateway (try 3)", func(n int64) bool { return n == 3 }},
-		{"for its whole time", "/ok", 0, 40 * time.Millisecond, "", func(n int64) bool { return n > 2 }},
+		{"for its whole time", "/ok", 0, 300 * time.Millisecond, "", func(n int64) bool { return n > 2 }},
 		{"which begins when it is passed first", "/soon", time.Minute, 20 * time.Millisecond, "", func(n int64) bool { return n > 3 }},
 	}
 	for _, tt := range tests {

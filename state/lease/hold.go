@@ -105,12 +105,24 @@ func (h *held) over() (bool, <-chan struct{}) {
 	return now.After(until) || now.Round(0).After(until.Round(0)), h.renewed
 }
 
-// stoodStill reports whether the Lease ran out because this process, and not a
-// server, did nothing when it was to be renewed. Who does not know what happened
-// meanwhile does not go on, whether anybody else had the lock or not.
-func (h *held) stoodStill(due time.Time) bool {
-	over, _ := h.over()
-	return over && time.Now().Round(0).Sub(due.Round(0)) > h.lasts/6
+// ends is until without the mutex.
+func (h *held) ends() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.until()
+}
+
+// renewal is how long one renewal may take.
+func (h *held) renewal() time.Duration { return h.lasts / 6 }
+
+// stoodStill reports whether the Lease, which ends then, ran out because this
+// process, and not a server, did nothing for long when it was to be renewed, beside
+// what takes its time. Who does not know what happened meanwhile does not go on,
+// whether anybody else had the lock or not. It asks the clock that goes on while a
+// machine sleeps.
+func (h *held) stoodStill(due, ends time.Time, takes time.Duration) bool {
+	now := time.Now().Round(0)
+	return now.After(ends.Round(0)) && now.Sub(due.Round(0)) > takes+h.lasts/3
 }
 
 // hopeless reports whether a renewal has been tried for long enough: as long after
@@ -226,11 +238,15 @@ func (l *Lock) renewing(ctx context.Context, h *held) {
 				return
 			}
 		case <-timer.C:
-			if h.stoodStill(due) {
+			until := h.ends()
+			if h.stoodStill(due, until, 0) {
 				l.lose(h, stoodStill)
 				return
 			}
 			again, why := h.renew(ctx)
+			if h.stoodStill(due, until, h.renewal()) {
+				why = stoodStill
+			}
 			if why != "" && ctx.Err() == nil {
 				l.lose(h, why)
 				return
@@ -300,7 +316,7 @@ func (h *held) by(now *coordinationv1.Lease) string {
 // late, only if nobody else had it since.
 func (h *held) renew(ctx context.Context) (again time.Duration, lost string) {
 	every := h.lasts / 3
-	ctx, cancel := context.WithTimeout(ctx, every/2)
+	ctx, cancel := context.WithTimeout(ctx, h.renewal())
 	defer cancel()
 	for {
 		sent := time.Now()

@@ -291,7 +291,8 @@ func TestAnExpiredLockIsTakenOverAndItsHolderWritesNoMore(t *testing.T) {
 		t.Errorf("the second run got the lock %s after the first one had stopped to write", margin)
 	}
 	line.cut.Store(false)
-	if err := f.lostWithin(first, short); !strings.Contains(err.Error(), "it was taken by ann@ci-7") {
+	// Which of both it sees first is a matter of half a second with so short a lease.
+	if err := f.lostWithin(first, short); !strings.Contains(err.Error(), "it was taken by ann@ci-7") && !strings.Contains(err.Error(), "it could not be renewed in time") {
 		t.Errorf("got %v", err)
 	}
 	if err := first.Release(t.Context()); err != nil {
@@ -512,7 +513,8 @@ func TestARunOfTheSameNameIsAnotherHolder(t *testing.T) {
 	}
 	time.Sleep(short) // it renews itself
 	line.cut.Store(false)
-	if err := f.lostWithin(first, short); !strings.Contains(err.Error(), "it was taken by ann@ci-7") {
+	// Which of both it sees first is a matter of half a second with so short a lease.
+	if err := f.lostWithin(first, short); !strings.Contains(err.Error(), "it was taken by ann@ci-7") && !strings.Contains(err.Error(), "it could not be renewed in time") {
 		t.Errorf("got %v", err)
 	}
 	if err := errors.Join(first.Release(t.Context()), f.mayWriteWithin(second, time.Millisecond), f.heldBy("one")); err != nil {
