@@ -90,6 +90,7 @@ type Recorder interface {
 type Verdict struct {
 	Undo      []spec.ReleaseID // in the plan's order
 	Tolerated bool             // Report.Tolerated
+	Lost      []plan.Lost      // what cannot be put back: with what is put back goes the history that tells it
 }
 
 type unrecorded struct{}

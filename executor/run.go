@@ -166,8 +166,21 @@ func undoPlan(p *plan.Plan, r *Report, opts Options) (*plan.Plan, []plan.Lost, V
 			how.Undo = append(how.Undo, id)
 		}
 	}
-	_, lost := p.Undo(told, left)
-	return back, lost, how
+	_, how.Lost = p.Undo(told, left)
+	if opts.Verdict != nil {
+		how.Lost = alsoLost(how.Lost, opts.Verdict.Lost)
+	}
+	return back, how.Lost, how
+}
+
+// alsoLost adds what an earlier process knew to be lost.
+func alsoLost(now, then []plan.Lost) []plan.Lost {
+	for _, l := range then {
+		if !slices.ContainsFunc(now, func(x plan.Lost) bool { return x.Release == l.Release && x.Object == l.Object }) {
+			now = append(now, l)
+		}
+	}
+	return now
 }
 
 // dropNamespaces deletes the namespaces that installs created which are undone.

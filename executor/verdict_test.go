@@ -10,6 +10,7 @@ import (
 
 	"github.com/flotilla-sh/flotilla/plan"
 	"github.com/flotilla-sh/flotilla/spec"
+	"github.com/flotilla-sh/flotilla/state"
 )
 
 // named gives the IDs of releases.
@@ -68,6 +69,29 @@ func TestAnUndoGoesOnAsFarAsItWasDecided(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatWasLostBeforeIsTold: what a process before put back is gone, with all that
+// told of its hooks.
+func TestWhatWasLostBeforeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hook := state.Hook{Name: "migrate", Kind: "Job", Events: []state.HookEvent{state.HookPreUpgrade}}
+		f, p, prior := goneOn(t, "~a\n~b", "a done, b done")
+		for i := range p.Steps {
+			p.Steps[i].After.Hooks = []state.Hook{hook}
+		}
+		record := &notes{fleet: f}
+		Undo(t.Context(), p, workers(f), Options{Asked: true, Prior: prior, Record: record})
+		if len(record.how.Lost) != 2 {
+			t.Fatalf("the record knows of %v, want the hooks of both", record.how.Lost)
+		}
+		f, p, prior = goneOn(t, "~a\n~b", "a undone, b done")
+		p.Steps[1].After.Hooks = []state.Hook{hook}
+		r := Undo(t.Context(), p, workers(f), Options{Asked: true, Prior: prior, Verdict: &record.how})
+		if len(r.Lost) != 2 {
+			t.Errorf("lost: %v, want the hooks of both", r.Lost)
+		}
+	})
 }
 
 func TestTheRecordKnowsHowFarARunIsUndone(t *testing.T) {

@@ -236,6 +236,11 @@ func (r *recording) Undoing(ctx context.Context, how executor.Verdict) error {
 			if slices.Contains(how.Undo, run.Steps[i].Release) {
 				v.Undo = append(v.Undo, i)
 			}
+			for _, l := range how.Lost {
+				if l.Release == run.Steps[i].Release {
+					v.Lost = append(v.Lost, journal.Lost{Step: i, Object: l.Object, Why: r.met.Redact(l.Why)})
+				}
+			}
 		}
 		run.Verdict = v
 	})

@@ -187,6 +187,9 @@ func (k *knownRun) verdict() *executor.Verdict {
 	for _, i := range k.Verdict.Undo {
 		v.Undo = append(v.Undo, k.Steps[i].Release)
 	}
+	for _, l := range k.Verdict.Lost {
+		v.Lost = append(v.Lost, plan.Lost{Release: k.Steps[l.Step].Release, Object: l.Object, Why: l.Why})
+	}
 	return v
 }
 

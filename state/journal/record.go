@@ -86,6 +86,16 @@ const (
 type Verdict struct {
 	Undo      []int `json:"undo,omitempty"`      // indices of steps
 	Tolerated bool  `json:"tolerated,omitempty"` // only what may fail did: the rest of the run counts
+	// Lost is what cannot be put back, for a process that goes on when what tells it
+	// has been put back.
+	Lost []Lost `json:"lost,omitempty"`
+}
+
+// Lost is an object that an undo cannot put back.
+type Lost struct {
+	Step   int            `json:"step"` // its index
+	Object state.ObjectID `json:"object"`
+	Why    string         `json:"why"`
 }
 
 // Commit is the state of the repository that the state files are in.

@@ -105,7 +105,11 @@ func (r *Run) check(id string) error {
 		}
 	}
 	if r.Verdict != nil {
-		for _, i := range r.Verdict.Undo {
+		about := slices.Clone(r.Verdict.Undo)
+		for _, l := range r.Verdict.Lost {
+			about = append(about, l.Step)
+		}
+		for _, i := range about {
 			if i < 0 || i >= len(r.Steps) {
 				return fmt.Errorf("%w: step %d of %d is to be undone", ErrDamaged, i+1, len(r.Steps))
 			}
