@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -270,7 +271,7 @@ func (a *ahead) step(i int) (plan.Step, error) {
 	case err != nil:
 		return step, err
 	case a.replan && k.afresh(i): // it may be there by now, or be gone
-		seen := plan.Observation{Phase: step.Have.Phase, Wanted: step.After != nil, Changed: true,
+		seen := plan.Observation{Phase: cmp.Or(step.Have.Phase, state.PhaseAbsent), Wanted: step.After != nil, Changed: true,
 			CutOff: k.steps[i].Standing == journal.StandingNotBegun} // it is as it was when the run decided on it
 		if step.Action, _, err = plan.Decide(seen, plan.Policy{Mode: a.plan.Mode}); err != nil {
 			return step, fmt.Errorf("deciding on %s: %w", was.Release, err)
