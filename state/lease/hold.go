@@ -244,7 +244,7 @@ func (l *Lock) renewing(ctx context.Context, h *held) {
 				return
 			}
 			again, why := h.renew(ctx)
-			if h.stoodStill(due, until, h.renewal()) {
+			if why == "" && h.stoodStill(due, until, h.renewal()) {
 				why = stoodStill
 			}
 			if why != "" && ctx.Err() == nil {
